@@ -1,0 +1,230 @@
+"""Figures of merit of generators: likelihood bounds, Fréchet distance, precision and recall.
+
+Bounds are in nats per image. The others compare features of a small classifier that the course trained, so their size
+means something beside figures from the same features, and nothing beside a published FID.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from aigc_course import data, train
+
+Context = AbstractContextManager | None
+
+
+def binarise(x: Tensor, seed: int = 0) -> Tensor:
+    """Each pixel drawn once from Bernoulli(grey value), any shape; on the CPU, so that a seed says which."""
+    _check_grey(x)
+    return torch.bernoulli(x.cpu(), generator=Generator().manual_seed(seed)).to(x.device)
+
+
+@torch.no_grad()
+def elbo(
+    model: nn.Module, x: Tensor, *, batch_size: int = 1000, generator: Generator | None = None, autocast: Context = None
+) -> float:
+    """Evidence lower bound with one draw of z per image and the KL term in closed form: mean in nats per image.
+
+    model: `encode(x)` gives mu and log_var, (B, D) each; `decode(z)` gives logits, (B, 784).
+    x: (N, 784), Bernoulli means in [0, 1]. For grey x this bounds the expected log-likelihood of the binarised image,
+    which is no likelihood of the grey one. autocast: a context in which encoder and decoder run.
+
+    Source: Kingma & Welling (2014), arXiv:1312.6114, equation 10.
+    """
+    total = 0.0
+    with _evaluating(model, autocast):
+        for x_b, mu, log_var in _encoded(model, x, batch_size):
+            z = mu + (log_var / 2).exp() * torch.randn(mu.shape, generator=generator, device=mu.device)
+            kl = 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum()
+            total += (_log_bernoulli(model, x_b, z[:, None]).sum() - kl).item()
+    return total / len(x)
+
+
+@torch.no_grad()
+def iwae_bound(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    k: int = 500,
+    images_per_batch: int | None = None,
+    generator: Generator | None = None,
+    autocast: Context = None,
+) -> float:
+    """Importance-weighted bound, log of the mean of k weights p(x, z) / q(z | x): mean in nats per image.
+
+    The arguments are those of `elbo`. The bound rises with k from the ELBO towards log p(x), for binary x: (N, 784).
+    images_per_batch: by default as many as make 2,000 decoder rows on a CPU, whose logits stay in its cache, or 50,000
+    elsewhere. The noise is drawn image by image, so batches change the result by rounding only.
+
+    Source: Burda, Grosse & Salakhutdinov (2016), arXiv:1509.00519, equation 8.
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}; the bound needs at least one sample")
+    rows, total = 2000 if x.device.type == "cpu" else 50_000, 0.0
+    with _evaluating(model, autocast):
+        for x_b, mu, log_var in _encoded(model, x, images_per_batch or max(1, rows // k)):
+            eps = torch.stack([torch.randn(k, mu.shape[1], generator=generator, device=mu.device) for _ in x_b])
+            z = mu[:, None] + (log_var / 2).exp()[:, None] * eps  # (B, k, D)
+            log_p_x = torch.cat([_log_bernoulli(model, x_b, part) for part in z.split(rows, dim=1)], dim=1)
+            log_ratio = 0.5 * (eps**2 - z**2 + log_var[:, None]).sum(dim=2)  # log p(z) - log q(z | x)
+            total += ((log_p_x + log_ratio).logsumexp(dim=1) - math.log(k)).sum().item()
+    return total / len(x)
+
+
+@contextmanager
+def _evaluating(model: nn.Module, autocast: Context) -> Iterator[nn.Module]:
+    """The model in eval mode, and `autocast` entered once, since it keeps its bf16 copies of weights until it ends."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        with autocast or nullcontext():
+            yield model.eval()
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _encoded(model: nn.Module, x: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Batches of x with their mu and log_var, each image encoded once."""
+    if x.ndim != 2 or not len(x) or batch_size < 1:
+        raise ValueError(f"x has shape {tuple(x.shape)}, to be (N, 784); a batch {batch_size} images, to be 1 or more")
+    _check_grey(x)
+    for x_b in x.split(batch_size):
+        mu, log_var = model.encode(x_b)
+        if mu.ndim != 2 or mu.shape != log_var.shape or len(mu) != len(x_b):
+            raise ValueError(f"encode gave mu {tuple(mu.shape)}, log_var {tuple(log_var.shape)} for {len(x_b)} images")
+        yield x_b, mu.float(), log_var.float()
+
+
+def _log_bernoulli(model: nn.Module, x: Tensor, z: Tensor) -> Tensor:
+    """log p(x | z) in nats, x (B, 784), z (B, k, D): (B, k). Sums are in float32 also where the logits are bf16.
+
+    It is x log sigmoid(l) + (1 - x) log sigmoid(-l) = x l - softplus(l), faster as two sums than as one.
+    """
+    logits = model.decode(z.flatten(0, 1)).float()
+    if logits.shape != (z[..., 0].numel(), x.shape[1]):
+        raise ValueError(f"decode gave {tuple(logits.shape)} for z {tuple(z.shape)} and x {tuple(x.shape)}")
+    logits = logits.view(*z.shape[:2], -1)
+    return (x[:, None] * logits).sum(dim=2) - F.softplus(logits).sum(dim=2)
+
+
+def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
+    """Fréchet distance between the Gaussians fitted to two sets of features, (N, D) and (M, D), in float64.
+
+    |mu_a - mu_b|² + tr(A + B - 2 (A B)^(1/2)) with covariances A and B. The eigenvalues of A B are those of the
+    symmetric A^(1/2) B A^(1/2), which is taken instead. Small sets overestimate it: compare equal sizes.
+
+    Source: Heusel et al. (2017), arXiv:1706.08500, equation 6.
+    """
+    a, b = _check_features(features_a, features_b, at_least=2)
+    cov_a, cov_b = torch.atleast_2d(a.T.cov()), torch.atleast_2d(b.T.cov())
+    values, vectors = torch.linalg.eigh(cov_a)
+    root_a = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    trace_root = torch.linalg.eigvalsh(root_a @ cov_b @ root_a).clamp(min=0).sqrt().sum()
+    distance = (a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * trace_root
+    return max(0.0, distance.item())
+
+
+def precision_recall(real: Tensor, fake: Tensor, *, k: int = 3, batch_size: int = 1000) -> tuple[float, float]:
+    """Precision: share of fake points inside the real set's manifold; recall: share of real points inside the fake's.
+
+    real: (N, D), fake: (M, D) features. A set's manifold: balls around its points, out to their k-th neighbours.
+    Memory grows with batch_size × max(N, M). Blind to detail that the features do not carry.
+
+    Source: Kynkäänniemi et al. (2019), arXiv:1904.06991, equations 1 and 2.
+    """
+    if k < 1 or batch_size < 1:
+        raise ValueError(f"k is {k} and batch_size {batch_size}; both must be at least 1")
+    real, fake = _check_features(real, fake, at_least=k + 1)
+    centre = real.mean(0)  # distances stay; what cancels in |a|² + |b|² - 2 a b shrinks
+    real, fake = real - centre, fake - centre
+    slack = 1e-12 * (real.square().sum(1).mean() + fake.square().sum(1).mean())  # rounding, where points coincide
+    radius_real, radius_fake = (
+        torch.cat([_squared(part, x).topk(k + 1, largest=False).values[:, -1] for part in x.split(batch_size)]) + slack
+        for x in (real, fake)  # the first of k + 1 is the point itself
+    )
+    inside_real, covered = torch.zeros(len(fake), dtype=torch.bool, device=fake.device), 0
+    for part, radius in zip(real.split(batch_size), radius_real.split(batch_size), strict=True):
+        squared = _squared(part, fake)
+        inside_real |= (squared <= radius[:, None]).any(dim=0)
+        covered += (squared <= radius_fake).any(dim=1).sum().item()
+    return inside_real.double().mean().item(), covered / len(real)
+
+
+def _squared(a: Tensor, b: Tensor) -> Tensor:
+    return (a.square().sum(1)[:, None] + b.square().sum(1)).addmm_(a, b.T, alpha=-2)
+
+
+class Classifier(nn.Module):
+    """A small convolutional network for digits: (N, 28, 28) in [0, 1] to logits (N, 10)."""
+
+    def __init__(self):
+        super().__init__()
+        layers = []
+        for n_in, n_out in ((1, 24), (24, 48), (48, 64)):  # 28 × 28 → 14 × 14 → 7 × 7 → 3 × 3
+            conv = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
+            layers += [conv, nn.MaxPool2d(2), nn.BatchNorm2d(n_out), nn.ReLU()]
+        layers += [nn.Flatten(), nn.Linear(9 * n_out, 128), nn.BatchNorm1d(128, affine=False)]
+        self.body, self.head = nn.Sequential(*layers), nn.Linear(128, 10)
+
+    def features(self, x: Tensor) -> Tensor:
+        """x: (N, 28, 28) in [0, 1]. Returns (N, 128), each row of length sqrt(128), so that its mean square is 1."""
+        return math.sqrt(128) * F.normalize(self.body(x[:, None]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x).relu())
+
+
+def classifier(device: torch.device | str | None = None) -> Classifier:
+    """The course's classifier as `benchmarks/train_classifier.py` trained it, in eval mode and frozen."""
+    train.load(model := Classifier(), data.embedded("mnist_classifier.safetensors"))
+    return model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # 3 x faster on a CPU
+
+
+@torch.no_grad()
+def features(images: Tensor, *, batch_size: int = 250, model: Classifier | None = None) -> Tensor:
+    """Features of images for `frechet_distance` and `precision_recall`: (N, 128) float32, where the images lie.
+
+    images: uint8 or floats in [0, 1]; (N, 28, 28), (N, 1, 28, 28) or (N, 784). model: by default `classifier()`.
+    """
+    if images[:1].numel() != 784 or images.ndim < 2:
+        raise ValueError(f"images have shape {tuple(images.shape)}; each must have 28 × 28 pixels")
+    model = model or classifier(images.device)
+    return torch.cat([model.features(_grey(part).reshape(-1, 28, 28)) for part in images.split(batch_size)])
+
+
+def gaussian_samples(x: Tensor, n: int, generator: Generator | None = None) -> Tensor:
+    """The simplest generator, a baseline: n draws from the Gaussian with the pixels' mean and covariance, in [0, 1].
+
+    x: (N, ...), uint8 or in [0, 1]. Returns (n, ...) in float32, clipped.
+    """
+    pixels = _grey(x).flatten(1)
+    if len(pixels) < 2:
+        raise ValueError(f"x has shape {tuple(x.shape)}; a covariance needs two images or more")
+    values, vectors = torch.linalg.eigh(pixels.T.double().cov())
+    root = (vectors * values.clamp(min=0).sqrt()).float()  # root @ root.T is the covariance
+    eps = torch.randn(n, len(root), generator=generator, device=x.device)
+    return (pixels.mean(0) + eps @ root.T).clamp_(0, 1).view(n, *x.shape[1:])
+
+
+def _grey(x: Tensor) -> Tensor:
+    return data.scale(x) if x.dtype == torch.uint8 else _check_grey(x)
+
+
+def _check_grey(x: Tensor) -> Tensor:
+    if not (x.is_floating_point() and x.numel() and x.min() >= 0 and x.max() <= 1):
+        found = f"{x.min().item():.3g} to {x.max().item():.3g}" if x.numel() else "none"
+        raise ValueError(f"grey values must be floats from 0 to 1; these are {x.dtype}, {found}")
+    return x.float()
+
+
+def _check_features(a: Tensor, b: Tensor, at_least: int) -> tuple[Tensor, Tensor]:
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < at_least:
+        shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
+        raise ValueError(f"features have shapes {shapes}; they must be (N, D) and (M, D), N and M at least {at_least}")
+    if not (a.isfinite().all() and b.isfinite().all()):
+        raise ValueError("features hold values that are not finite")
+    return a.double(), b.double()

@@ -1,0 +1,123 @@
+"""A local HTTP server for tests, which misbehaves on request and counts what it is asked."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+FAULTS = {
+    "404": "answers 404",
+    "500": "answers 500",
+    "silent": "takes the request and never answers",
+    "stall": "sends half of the file, then nothing more, and keeps the connection",
+    "drip": "sends a byte every 50 ms",
+    "truncate": "promises the whole file, sends half and closes",
+    "short": "promises half of the file, and sends that",
+    "long": "sends the file and 100 bytes more",
+    "alter": "changes one byte in the middle",
+    "cut": "resets the connection in the middle",
+    "page": "answers 200 with a login page, as captive portals do",
+    "gzip": "sends the right bytes and calls the gzip a Content-Encoding",
+    "delay": "waits for a second, then serves",
+}
+
+
+class Server:
+    """Serves `files` {path: content} at `url`, from a thread, in a with block.
+
+    `faults` maps a path, or "*" for all, to a key of FAULTS, or to a list of them for the first requests. `gets` lists
+    the paths asked for.
+    """
+
+    def __init__(self, files: dict[str, bytes]):
+        self.files = files
+        self.faults: dict[str, str | list[str]] = {}
+        self.gets: list[str] = []
+        self.closing = threading.Event()
+        self._lock = threading.Lock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self) -> Server:
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closing.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+    def begin(self, path: str) -> str:
+        """Count a request; the fault that it meets, or ""."""
+        with self._lock:
+            self.gets.append(path)
+            fault = self.faults.get(path, self.faults.get("*", ""))
+            if isinstance(fault, list):
+                fault = fault.pop(0) if fault else ""
+        if fault and fault not in FAULTS:
+            raise ValueError(f"no fault {fault!r}; there are {', '.join(FAULTS)}")
+        return fault
+
+
+def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            fault = server.begin(self.path)
+            content = server.files.get(self.path)
+            half = len(content or b"") // 2
+            if fault == "silent":
+                server.closing.wait(60)
+                return
+            if fault == "delay":
+                server.closing.wait(1)
+            if content is None or fault in ("404", "500"):
+                self.send_error(int(fault or 404))
+                return
+            if fault == "page":
+                content = b"<html>Please log in</html>"
+            if fault == "alter":
+                content = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
+            if fault == "short":
+                content = content[:half]
+            if fault == "long":
+                content += bytes(100)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            if fault == "gzip":
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            if fault == "drip":
+                for i in range(len(content)):
+                    self.wfile.write(content[i : i + 1])
+                    if server.closing.wait(0.05):
+                        return
+            elif fault in ("stall", "truncate", "cut"):
+                self.wfile.write(content[:half])
+                self.wfile.flush()
+                if fault == "stall":
+                    server.closing.wait(60)
+                if fault == "cut":  # closing without lingering sends a reset
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.close()
+            else:
+                self.wfile.write(content)
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except OSError:
+                pass  # the client has gone, or was cut off
+
+        def finish(self) -> None:
+            try:
+                super().finish()
+            except (OSError, ValueError):
+                pass
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    return Handler
