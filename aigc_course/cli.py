@@ -157,6 +157,10 @@ def table(args: argparse.Namespace) -> int:
         if name == "table" and not found:
             raise Problem("README.md has no lines <!-- table --> and <!-- /table --> to write between")
         text = text.replace(f"@@{name}@@", block)
+    for path in notebooks:  # the figure that stands for a chapter is the one in its stored outputs
+        picture = receipts.picture(path)
+        if picture and not args.check:
+            (_checkout() / "receipts" / f"{path.stem}.png").write_bytes(picture)
     return _rewrite({readme: text}, args)
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from aigc_course import runtime
+
+if TYPE_CHECKING:
+    import torch
+
+    from aigc_course import train
 
 DPI = 100
 COLORS = ("#000000", "#a6261d", "#3b8bc4", "#e6ab2e")  # each lighter than the one before, for grey printers
@@ -34,7 +40,7 @@ def style() -> None:
 
 
 def images(
-    x,
+    x: "torch.Tensor | np.ndarray",
     *,
     value_range: tuple[float, float],
     n_cols: int = 10,
@@ -91,7 +97,13 @@ def images(
 
 
 def losses(
-    log, name: str | Sequence[str] = "loss", *, ylabel: str, smooth: int = 50, ax: Axes | None = None, alt: str = ""
+    log: "train.Log",
+    name: str | Sequence[str] = "loss",
+    *,
+    ylabel: str,
+    smooth: int = 50,
+    ax: Axes | None = None,
+    alt: str = "",
 ) -> Axes | None:
     """Draw what a `train.Log` holds under one name or several: pale each value, dark the mean of the last `smooth`.
 

@@ -1,6 +1,7 @@
 """Receipts: what each chapter reached, where and when; digests that find stale outputs; the README's table."""
 
 import ast
+import base64
 import hashlib
 import json
 import math
@@ -232,6 +233,17 @@ def table(notebooks: list[Path], address: str, *, where: Path | None = None) -> 
             "| " + " | ".join(cell.replace("|", "\\|") for cell in [*cells, badges(address, path.stem)]) + " |"
         )
     return "\n".join(lines)
+
+
+def picture(notebook: Path) -> bytes | None:
+    """PNG of the stored figure of the cell that metadata aigc.picture names; None where there is none."""
+    content = read(notebook)
+    wanted = content["metadata"].get("aigc", {}).get("picture")
+    for cell in content["cells"]:
+        for output in cell.get("outputs", ()) if cell.get("id") == wanted else ():
+            if png := output.get("data", {}).get("image/png"):
+                return base64.b64decode("".join(png))
+    return None
 
 
 def bench(where: Path | None = None) -> str:

@@ -17,14 +17,13 @@ class Block(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.inner = nn.Linear(width, width)
-        self.outer = nn.Linear(width, width)
+        self.inner = nn.Linear(width, 2 * width)
+        self.outer = nn.Linear(2 * width, width)
         nn.init.zeros_(self.outer.weight)
         nn.init.zeros_(self.outer.bias)
 
     def forward(self, h: Tensor) -> Tensor:
-        return h + self.outer(F.gelu(self.inner(self.norm(h))))
+        return h + self.outer(F.gelu(self.inner(h)))
 
 
 def mlp(n_in: int, width: int, n_blocks: int, n_out: int) -> nn.Sequential:
@@ -35,13 +34,19 @@ def mlp(n_in: int, width: int, n_blocks: int, n_out: int) -> nn.Sequential:
 
 
 class VAE(nn.Module):
-    """Encoder q(z | x) = N(mu, diag(exp(log_var))) and decoder p(x | z) = Bernoulli(sigmoid(logits)) for 784 pixels."""
+    """Encoder q(z | x) = N(mu, diag(exp(log_var))) and decoder p(x | z) = Bernoulli(sigmoid(logits)) for 784 pixels.
 
-    def __init__(self, latent_dim: int, width: int = 512, n_blocks: int = 1):
+    mean: (784,), the mean training picture in [0, 1]; given it, the decoder starts there and not at grey.
+    """
+
+    def __init__(self, latent_dim: int, width: int = 512, n_blocks: int = 1, mean: Tensor | None = None):
         super().__init__()
         self.latent_dim = latent_dim
         self.encoder = mlp(784, width, n_blocks, 2 * latent_dim)
         self.decoder = mlp(latent_dim, width, n_blocks, 784)
+        if mean is not None:
+            with torch.no_grad():
+                self.decoder[-1].bias.copy_(torch.logit(mean.clamp(1e-3, 1 - 1e-3)))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x: (B, 784) in [0, 1]. Returns mu and log_var, each (B, latent_dim), in float32."""

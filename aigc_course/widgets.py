@@ -1,6 +1,6 @@
 """Things to play with: sliders and pickers above a picture that is redrawn at once, and a still picture without them.
 
-Works with ipywidgets 7.7 (Colab) and 8. Pictures are made with Pillow, not matplotlib: a redraw takes a few milliseconds.
+Works with ipywidgets 7.7 (Colab) and 8. Pictures are made with Pillow, not matplotlib: a redraw takes milliseconds.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 
-def png(picture: Any, *, height: int = 280) -> bytes:
-    """PNG of a grey (H, W) or colour (H, W, 3) array, scaled to height pixels without smoothing.
+def png(picture: Any, *, height: int = 280, smooth: bool = False) -> bytes:
+    """PNG of a grey (H, W) or colour (H, W, 3) array, scaled to height pixels; smooth: between pixels, too.
 
     Floats are in [0, 1] and are clipped to it, uint8 in 0..255; other types and shapes raise ValueError.
     """
@@ -28,7 +28,8 @@ def png(picture: Any, *, height: int = 280) -> bytes:
         a = (a.clip(0, 1) * 255).round().astype(np.uint8)
     image = Image.fromarray(a)
     if image.height != height:
-        image = image.resize((round(image.width * height / image.height), height), Image.Resampling.NEAREST)
+        how = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
+        image = image.resize((round(image.width * height / image.height), height), how)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
@@ -49,24 +50,24 @@ def _control(name: str, spec: Any):
     raise ValueError(f"{name} = {spec!r}: a control is (low, high, value[, step]) for a slider or a list for a picker")
 
 
-def explore(draw: Callable[..., Any], *, alt: str, height: int = 280, **controls: Any):
+def explore(draw: Callable[..., Any], *, alt: str, height: int = 280, smooth: bool = False, **controls: Any) -> Any:
     """Shows controls above the picture draw(**values), and redraws it when one moves. Returns the ipywidgets box.
 
-    draw: takes the controls' values by name, returns a picture as `png` takes it. alt: what the picture shows, for those
-    who cannot see it. controls: (low, high, value[, step]) gives a slider, a list gives a picker. Where widgets cannot be
-    shown (a page on GitHub, a print), the picture of the first values is shown instead.
+    draw: takes the controls' values by name, returns a picture as `png` takes it, with height and smooth. alt: what the
+    picture shows, for those who cannot see it. controls: (low, high, value[, step]) gives a slider, a list gives a
+    picker. Where widgets cannot be shown (a page on GitHub, a print), the picture of the first values is shown instead.
     """
     import ipywidgets
 
     widgets = {name: _control(name, spec) for name, spec in controls.items()}
 
     def picture() -> bytes:
-        return png(draw(**{name: w.value for name, w in widgets.items()}), height=height)
+        return png(draw(**{name: w.value for name, w in widgets.items()}), height=height, smooth=smooth)
 
     image = ipywidgets.Image(value=picture(), format="png", layout={"height": f"{height}px", "object_fit": "contain"})
     for w in widgets.values():
         w.observe(lambda change: setattr(image, "value", picture()), "value")
-    box = ipywidgets.VBox([*widgets.values(), image])
+    box = ipywidgets.VBox([*widgets.values(), image], layout={"align_items": "flex-start"})
     show(box, image.value, alt)
     return box
 
@@ -81,11 +82,13 @@ def show(box: Any, still: bytes, alt: str) -> None:
     display(data, raw=True, metadata={"image/png": {"alt": alt}})
 
 
-def latent_explorer(decode: Callable[[Any], Any], codes: Any, labels: Any, *, alt: str, names: Sequence[str] = ()):
+def latent_explorer(
+    decode: Callable[[Any], Any], codes: Any, labels: Any, *, alt: str, names: Sequence[str] = ()
+) -> Any:
     """Two sliders and a class picker over a two-dimensional latent space: the map of codes beside the decoded picture.
 
-    decode: z (1, 2) float32 tensor to a picture (28, 28) in [0, 1]. codes: (N, 2); labels: (N,) integers from 0, drawn on
-    the map, lighter and darker by class. names: of the classes. Picking a class moves the sliders to its mean code.
+    decode: z (1, 2) float32 tensor to a picture (28, 28) in [0, 1]. codes: (N, 2); labels: (N,) integers from 0, drawn
+    on the map, lighter and darker by class. names: of the classes. Picking a class moves the sliders to its mean code.
     Returns the ipywidgets box. Raises ValueError where codes are not (N, 2).
     """
     import ipywidgets
@@ -134,7 +137,7 @@ def latent_explorer(decode: Callable[[Any], Any], codes: Any, labels: Any, *, al
     for slider in (z1, z2):
         slider.observe(redraw, "value")
     picker.observe(jump, "value")
-    box = ipywidgets.VBox([picker, z1, z2, image])
+    box = ipywidgets.VBox([picker, z1, z2, image], layout={"align_items": "flex-start"})
     box.redraw = redraw  # for timing it, and for tests
     show(box, image.value, alt)
     return box

@@ -1,5 +1,6 @@
 """JupyterLab in a real browser: the first notebook runs, its slider moves, its picture changes."""
 
+import json
 import os
 import re
 import shutil
@@ -19,8 +20,8 @@ NOTEBOOK = REPO / "notebooks" / "00_start_here.ipynb"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 OPTIONS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
-FINISHED = """() => {
-    if (document.querySelector("[data-mime-type='application/vnd.jupyter.error']")) return true;
+FINISHED = """trouble => {
+    if (document.querySelector(trouble)) return true;
     const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.textContent);
     return prompts.length > 0 && prompts.every(text => /\\[\\d+\\]/.test(text));
 }"""
@@ -28,6 +29,7 @@ TROUBLE = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='ap
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(600),
     pytest.mark.skipif(BROWSER is None, reason=f"no browser is installed: none of {', '.join(NAMES)}"),
 ]
 
@@ -53,9 +55,14 @@ def lab(tmp_path):
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     own = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR")}
     own |= {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"), "AIGC_PROFILE": "smoke", "AIGC_OFFLINE": "1"}
-    asked = tmp_path / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
-    asked.mkdir(parents=True)
-    (asked / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')  # or a question covers the page
+    settings = {  # no question about news over the page; cells out of sight stay in the page
+        "apputils-extension/notification": {"fetchNews": "false"},
+        "notebook-extension/tracker": {"windowingMode": "none"},
+    }
+    for name, values in settings.items():
+        file = tmp_path / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(values))
     address, log = f"http://127.0.0.1:{port}", tmp_path / "lab.log"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with log.open("w") as stream:
@@ -87,7 +94,7 @@ def run_all(page):
             page.wait_for_timeout(2000)
         if page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_text=re.compile(r"\[(\d+|\*)\]")).count():
             break
-    page.wait_for_function(FINISHED, timeout=200_000)
+    page.wait_for_function(FINISHED, arg=TROUBLE, timeout=300_000)
     page.get_by_text("| Idle").wait_for()
 
 

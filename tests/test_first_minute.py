@@ -32,7 +32,7 @@ finally:
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(sys.platform != "linux", reason="Colab runs on Linux"),
     pytest.mark.skipif(sys.version_info >= (3, 14), reason="Colab's versions (numpy 2.1.3) have no build for 3.14"),
     pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),

@@ -261,7 +261,7 @@ def test_nbval_runs_exactly_the_notebooks_of_the_folder(monkeypatch):
         del command[place : place + 2]
     assert "notebooks" in command and "--nbval-lax" in command
     command.remove("tests")
-    listed = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120)
+    listed = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=280)
     found = re.findall(r"notebooks/([\w.-]+\.ipynb)::Cell (\d+)", listed.stdout)
     expected = {(path.name, str(i)) for path in NOTEBOOKS for i in range(len(code_cells(receipts.read(path))))}
     assert set(found) == expected, listed.stdout + listed.stderr

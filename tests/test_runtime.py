@@ -136,6 +136,31 @@ def test_the_precision_of_a_cpu_is_measured():
     assert 0.001 < MEASURE() < 100
 
 
+@pytest.mark.parametrize(
+    ("took", "speedup", "n_rounds"),
+    [
+        (lambda i: (2, 1), 2, 10),
+        (lambda i: (9 if i < 5 else 2, 1 if i == 2 else 50), 2, 10),  # others use the machine: the quickest counts
+        (lambda i: (2, 80), 1 / 40, 3),  # emulated: not ten times
+    ],
+)
+def test_the_measurement_of_a_cpu(took, speedup, n_rounds, monkeypatch):
+    rounds, clock = [], [0.0]
+
+    class Product:
+        def __init__(self, which):
+            self.which = which
+
+        def __matmul__(self, other):
+            rounds.append(self.which)
+            clock[0] += took((len(rounds) - 1) // 2)[self.which]
+
+    monkeypatch.setattr(torch, "ones", lambda *shape, dtype: Product(int(dtype is torch.bfloat16)))
+    monkeypatch.setattr(runtime, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    assert MEASURE() == pytest.approx(speedup)
+    assert rounds == [0, 1] * n_rounds
+
+
 def test_the_dtype_setting_spares_the_measurement(monkeypatch):
     monkeypatch.setattr(runtime, "_bf16_speedup", lambda: pytest.fail("measured all the same"))
     monkeypatch.setenv("AIGC_DTYPE", "bfloat16")
