@@ -142,8 +142,8 @@ def doctor(args: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Runs all tests, among them every notebook under nbval in the smoke profile, with the network off for data."""
     env = os.environ | {"AIGC_PROFILE": "smoke", "AIGC_STRICT": "1", "AIGC_OFFLINE": "1", "AIGC_QUIET": "1"}
-    command = [sys.executable, "-m", "pytest", "tests", "notebooks", "-n", "2", "--dist", "loadscope", "--timeout=300"]
-    command += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=120", *args.extra]
+    command = [sys.executable, "-m", "pytest", "tests", "notebooks", "-n", "2", "--dist", "loadscope", "--timeout=600"]
+    command += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", *args.extra]
     return subprocess.call(command, env=env, cwd=_checkout())
 
 
