@@ -21,7 +21,7 @@ REPO = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MODULES = sorted(path for path in (REPO / "aigc_course").rglob("*.py"))
 README = (REPO / "README.md").read_text(encoding="utf-8")
-MACHINE = re.compile(r"/(?:home|root|Users)/\w|/work/(?:main|shared)")
+MACHINE = re.compile(r"/(?:home|root|Users)/\w|/wor[k]/\w")
 MADE_UP = {"test_notebooks.py", "test_repository.py", "test_runtime.py"}  # these hold such paths as examples
 
 
