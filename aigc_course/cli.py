@@ -1,4 +1,4 @@
-"""The command line: `aigc-course run | lab | fetch | doctor | test | table | badges`.
+"""The command line: `aigc-course run | study | lab | fetch | doctor | test | table | badges`.
 
 Each command imports what it needs, so that `aigc-course --help` answers at once.
 """
@@ -74,6 +74,44 @@ def run(args: argparse.Namespace) -> int:
 
     options = {name: getattr(args, name) for name in ("profile", "seeds", "timeout", "limit_minutes", "save")}
     return runner.run(chapters, (receipts.root() or Path.cwd()) / "build", **options)
+
+
+def study(args: argparse.Namespace) -> int:
+    """Runs a chapter's study, a table that takes longer than its lesson, and writes it under build/receipts/."""
+    import importlib
+    import pkgutil
+    import time
+
+    from aigc_course import data, runtime, studies
+    from aigc_course.runner import today
+
+    (path,) = choose(sorted(notebooks_folder().glob("[0-9]*.ipynb")), [args.chapter])
+    there, name = [module.name for module in pkgutil.iter_modules(studies.__path__)], f"ch{path.stem[:2]}"
+    if name not in there:
+        raise Problem(f"{path.stem} has no study {name} in aigc_course/studies, which has {', '.join(there) or 'none'}")
+    if args.save and os.environ.get("AIGC_PROFILE") == "smoke":
+        raise Problem("a stored study comes from a run in full, never from smoke: leave out --save")
+    module, digest = importlib.import_module(f"aigc_course.studies.{name}"), receipts.study_digest(path.stem)
+    started, machine = time.monotonic(), runtime.describe()
+    try:
+        result = module.run(args.seeds)
+    except KeyboardInterrupt:
+        print("Interrupted; nothing was written.")
+        return 130
+    minutes = (time.monotonic() - started) / 60
+    head = {"device": machine["device"], "torch": machine["torch"], "date": today(), "seeds": args.seeds}
+    head |= {"minutes": minutes, "digest": digest, "data": dict(data.used)}
+    written = receipts.write_study(path.stem, head, result, (receipts.root() or Path.cwd()) / "build" / "receipts")
+    print(f"{path.stem}: seeds {', '.join(map(str, args.seeds))} in {minutes:.1f} min, written to {written}")
+    if not args.save:
+        return 0
+    reason = "it ran on stand-in data" if data.standin_in_use() else ""
+    reason = "its code changed while it ran" if receipts.study_digest(path.stem) != digest else reason
+    if reason:
+        print(f"✗ {path.stem}: not saved, because {reason}")
+        return 1
+    print(f"Saved: {receipts.write_study(path.stem, head, result, receipts.folder()).name}")
+    return 0
 
 
 def lab(args: argparse.Namespace) -> int:
@@ -244,6 +282,10 @@ def main(argv: list[str] | None = None) -> int:
     option("--changed", action="store_true", help="only chapters whose code changed since their receipt")
     option("--limit-minutes", type=float, metavar="M", help="start no further chapter after M minutes")
     option("--timeout", type=int, default=1200, metavar="S", help="seconds that a cell may take (1200)")
+    option = add(study, "run a chapter's study, a table that takes longer than its lesson")
+    option("chapter", help="05, 05_dcgan or a path")
+    option("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="default: 0 1 2")
+    option("--save", action="store_true", help="store it in receipts/, from which the notebook draws it")
     add(lab, "open the course in JupyterLab; further options go to it")
     option = add(fetch, "download datasets, for later or for a class without a network")
     option("dataset", nargs="*")

@@ -1,4 +1,4 @@
-"""Figures of merit of generators: likelihood bounds, Fréchet distance, precision and recall.
+"""Figures of merit of generators: likelihood bounds, Fréchet and kernel distance, precision and recall, neighbours.
 
 Bounds are in nats per image. The others compare features of a small classifier that the course trained, so their size
 means something beside figures from the same features, and nothing beside a published FID.
@@ -154,6 +154,54 @@ def precision_recall(real: Tensor, fake: Tensor, *, k: int = 3, batch_size: int 
     return inside_real.double().mean().item(), covered / len(real)
 
 
+def kernel_distance(features_a: Tensor, features_b: Tensor, *, batch_size: int = 500) -> float:
+    """Kernel distance (KID): the unbiased squared MMD of two sets of features, (N, D) and (M, D), in float64.
+
+    E k(a, a') + E k(b, b') - 2 E k(a, b) with k(x, y) = (x·y / D + 1)³, over all pairs of different points. Zero on
+    average for two draws of one distribution, so single values can be negative; its mean does not depend on N and M.
+
+    Source: Bińkowski et al. (2018), arXiv:1801.01401, section 4.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    a, b = _check_features(features_a, features_b, at_least=2)
+    D, one = a.shape[1], a.new_ones(1, 1)
+
+    def total(x: Tensor, y: Tensor) -> Tensor:  # in blocks that fit in a CPU's cache
+        blocks = (torch.addmm(one, p, q.T, alpha=1 / D) for p in x.split(batch_size) for q in y.split(batch_size))
+        return sum((block.square().mul_(block).sum() for block in blocks), a.new_zeros(()))
+
+    def within(x: Tensor) -> Tensor:  # without the pairs of a point and itself
+        return (total(x, x) - (x.square().sum(1) / D + 1).pow(3).sum()) / (len(x) * (len(x) - 1))
+
+    return (within(a) + within(b) - 2 * total(a, b) / (len(a) * len(b))).item()
+
+
+def nearest(x: Tensor, bank: Tensor, k: int = 1, *, batch_size: int = 1000) -> tuple[Tensor, Tensor]:
+    """The k nearest rows of a bank: distances (N, k), increasing, and their indices (N, k), for x (N, D), bank (M, D).
+
+    Distances are Euclidean, in float32; memory grows with batch_size², not with N × M. To look for copies, compare the
+    distances of generated images with those of test images, to the same training images.
+    """
+    if x.ndim != 2 or bank.ndim != 2 or x.shape[1] != bank.shape[1] or not len(x):
+        raise ValueError(f"x has shape {tuple(x.shape)}, bank {tuple(bank.shape)}; they must be (N, D) and (M, D)")
+    if not 1 <= k <= len(bank) or batch_size < 1:
+        raise ValueError(f"k is {k}, batch_size {batch_size}; k must be from 1 to {len(bank)}, batch_size at least 1")
+    x, bank, rows = x.float(), bank.float(), []
+    for part in x.split(batch_size):
+        found = part.new_empty(len(part), 0), torch.empty(len(part), 0, dtype=torch.long, device=x.device)
+        for start in range(0, len(bank), batch_size):
+            squared = _squared(part, bank[start : start + batch_size])
+            squared, index = squared.topk(min(k, squared.shape[1]), dim=1, largest=False)
+            squared, index = torch.cat([found[0], squared], dim=1), torch.cat([found[1], index + start], dim=1)
+            squared, order = squared.topk(min(k, squared.shape[1]), dim=1, largest=False)
+            found = squared, index.gather(1, order)
+        exact = (part[:, None] - bank[found[1]]).norm(dim=2)  # without the rounding of |a|² + |b|² - 2 a b
+        order = exact.argsort(dim=1)
+        rows.append((exact.gather(1, order), found[1].gather(1, order)))
+    return torch.cat([distance for distance, _ in rows]), torch.cat([index for _, index in rows])
+
+
 def _squared(a: Tensor, b: Tensor) -> Tensor:
     return (a.square().sum(1)[:, None] + b.square().sum(1)).addmm_(a, b.T, alpha=-2)
 
@@ -194,6 +242,19 @@ def features(images: Tensor, *, batch_size: int = 250, model: Classifier | None 
         raise ValueError(f"images have shape {tuple(images.shape)}; each must have 28 × 28 pixels")
     model = model or classifier(images.device)
     return torch.cat([model.features(_grey(part).reshape(-1, 28, 28)) for part in images.split(batch_size)])
+
+
+@torch.no_grad()
+def class_shares(images: Tensor, model: Classifier | None = None, *, batch_size: int = 250) -> tuple[Tensor, float]:
+    """How often each digit is drawn, and how sure the classifier is: (shares (10,), mean top probability).
+
+    A share counts the images whose largest logit is that class; shares sum to 1. images and model: as in `features`.
+    Blind to what an image is, when it is no digit: the classifier has no eleventh class.
+    """
+    model = model or classifier(images.device)
+    logits = model.head(features(images, batch_size=batch_size, model=model).relu())  # (N, 10)
+    top, label = logits.softmax(dim=1).max(dim=1)
+    return torch.bincount(label, minlength=logits.shape[1]) / len(label), top.double().mean().item()
 
 
 def gaussian_samples(x: Tensor, n: int, generator: Generator | None = None) -> Tensor:

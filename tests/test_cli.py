@@ -228,6 +228,9 @@ def test_changed_and_limit_say_what_they_leave_out(repo, capsys, monkeypatch):
     runs = [{"profile": "lesson", "device": "cpu, 2 cores, bf16", "minutes": 1, "peak_gb": 1}]
     for path in (same, other):
         receipts.write(receipts.combine(path.stem, runs, receipts.digest(path), "2026-01-01"), repo / "receipts")
+    assert cli.main(["run", "--changed"]) == 0  # there is nothing to do
+    shown = capsys.readouterr().out
+    assert "nothing changed since the receipt for lesson-cpu: 00_same, 01_other\n" in shown
     chapter(repo, "01_other", setup="x = 3")
     chapter(repo, "02_new", setup="x = 4")
     assert cli.main(["run", "--changed", "--limit-minutes", "0"]) == 0
@@ -252,6 +255,78 @@ def test_without_nbconvert_the_report_says_so(tmp_path, monkeypatch):
 
     monkeypatch.setattr(runner.importlib.util, "find_spec", lambda name: None)
     assert "nbconvert is missing" in runner.report([], [], [], tmp_path / "report.html")
+
+
+# --- study -------------------------------------------------------------------------------------------------
+
+STUDY = """
+import torch
+from aigc_course import data
+def run(seeds):
+    data.used["mnist"] = "upstream"
+    return {"device": "cpu, 1 thread", "rows": [{"name": "plain", "fd": torch.tensor([1.0, 2.0])}], "mean": 1.23456789}
+"""
+
+
+@pytest.fixture
+def study(repo, monkeypatch):
+    """The file of a made-up study of a chapter 98, in a package of its own."""
+    from aigc_course import studies
+
+    file = repo / "package/studies/ch98.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(STUDY)
+    chapter(repo, "98_made_up", setup="1")
+    chapter(repo, "97_other", setup="1")
+    monkeypatch.setattr(studies, "__path__", [str(file.parent)])
+    monkeypatch.setattr(receipts, "PACKAGE", repo / "package")
+    monkeypatch.setattr(data, "used", {})
+    monkeypatch.delitem(sys.modules, "aigc_course.studies.ch98", raising=False)
+    yield file
+    sys.modules.pop("aigc_course.studies.ch98", None)
+
+
+def test_a_study_is_stored_and_goes_stale_when_its_code_changes(repo, study, capsys):
+    stored = repo / "receipts/98_made_up.study.json"
+    assert cli.main(["study", "98", "--seeds", "4", "5"]) == 0
+    assert "98_made_up: seeds 4, 5 in 0.0 min, written to " in capsys.readouterr().out and not stored.exists()
+    assert receipts.read(repo / "build/receipts/98_made_up.study.json")["seeds"] == [4, 5]
+    assert cli.main(["study", "98_made_up", "--save"]) == 0
+    assert "Saved: 98_made_up.study.json" in capsys.readouterr().out
+    found = receipts.load("98_made_up.study")
+    assert found["chapter"] == "98_made_up" and found["seeds"] == [0, 1, 2] and found["data"] == {"mnist": "upstream"}
+    assert found["device"] == "cpu, 1 thread" and {"torch", "date", "minutes"} <= found.keys()
+    assert found["rows"] == [{"name": "plain", "fd": [1.0, 2.0]}] and found["mean"] == 1.2346
+    assert not receipts.study_stale(stored)
+    study.write_text(STUDY.replace("2.0", "3.0"))
+    assert receipts.study_stale(stored)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('"upstream"', '"stand-in"', "it ran on stand-in data"),
+        ("def run(seeds):", "def run(seeds):\n    open(__file__, 'a').write('x = 1')", "its code changed while it ran"),
+    ],
+)
+def test_a_study_that_must_not_be_stored_is_not(repo, study, capsys, old, new, reason):
+    study.write_text(STUDY.replace(old, new))
+    assert cli.main(["study", "98", "--save"]) == 1
+    assert f"98_made_up: not saved, because {reason}" in capsys.readouterr().out
+    assert not list((repo / "receipts").iterdir())
+
+
+def test_a_study_can_be_stopped_and_its_mistakes_are_told(repo, study, capsys, monkeypatch):
+    assert cli.main(["study", "97"]) == 2 and "97_other has no study ch97" in capsys.readouterr().err
+    assert cli.main(["study", "96"]) == 2 and "there is no chapter 96" in capsys.readouterr().err
+    monkeypatch.setenv("AIGC_PROFILE", "smoke")
+    assert cli.main(["study", "98", "--save"]) == 2 and "never from smoke" in capsys.readouterr().err
+    study.write_text("def run(seeds):\n    raise KeyboardInterrupt")
+    assert cli.main(["study", "98"]) == 130 and not (repo / "build").exists()
+    with pytest.raises(ValueError, match="cannot call its results digest, minutes"):
+        receipts.write_study("98_made_up", {}, {"digest": 1, "minutes": 2}, repo)
+    with pytest.raises(FileNotFoundError, match="no study aigc_course/studies/ch97.py"):
+        receipts.study_digest("97_other")
 
 
 # --- badges, table -----------------------------------------------------------------------------------------

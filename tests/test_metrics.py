@@ -354,6 +354,55 @@ def test_classifier_accuracy_on_mnist():
     assert right.double().mean() >= 0.993
 
 
+def test_kernel_distance_is_the_double_loop():
+    a, b = torch.randn(7, 5, generator=seeded()), 1 + torch.randn(11, 5, generator=seeded(1))
+
+    def k(x, y):
+        return (sum(float(p) * float(q) for p, q in zip(x, y, strict=True)) / 5 + 1) ** 3
+
+    def within(x):
+        return sum(k(p, q) for i, p in enumerate(x) for j, q in enumerate(x) if i != j) / (len(x) * (len(x) - 1))
+
+    expected = within(a) + within(b) - 2 * sum(k(p, q) for p in a for q in b) / 77
+    for batch_size in (3, 500):
+        assert metrics.kernel_distance(a, b, batch_size=batch_size) == pytest.approx(expected, rel=1e-6)
+        assert metrics.kernel_distance(b, a, batch_size=batch_size) == pytest.approx(expected, rel=1e-6)
+
+
+def test_kernel_distance_has_no_bias_where_the_frechet_distance_has():
+    g = seeded()
+    pairs = [torch.randn(2, 30, 4, generator=g) for _ in range(400)]
+    kernel = torch.tensor([metrics.kernel_distance(a, b) for a, b in pairs])
+    frechet = torch.tensor([metrics.frechet_distance(a, b) for a, b in pairs])
+    assert kernel.mean().abs() < 3 * kernel.std() / 20
+    assert frechet.mean() > 30 * frechet.std() / 20
+
+
+def test_nearest_is_the_full_table_of_distances():
+    x, bank = torch.randn(23, 6, generator=seeded()), torch.randn(57, 6, generator=seeded(1))
+    expected, index = torch.cdist(x.double(), bank.double()).sort(dim=1)
+    for k, batch_size in ((1, 1000), (3, 10), (5, 2), (57, 4)):
+        distance, found = metrics.nearest(x, bank, k, batch_size=batch_size)
+        torch.testing.assert_close(distance.double(), expected[:, :k], rtol=1e-6, atol=1e-6)
+        assert torch.equal(found, index[:, :k])
+
+
+def test_nearest_finds_a_copy_at_distance_zero():
+    bank = 100 + torch.rand(300, 20, generator=seeded())  # far from the origin, where |a|² + |b|² - 2 a b rounds badly
+    distance, index = metrics.nearest(bank[40:60], bank, batch_size=7)
+    assert torch.equal(distance, torch.zeros(20, 1)) and torch.equal(index[:, 0], torch.arange(40, 60))
+
+
+def test_class_shares_are_those_of_the_classifier():
+    x = torch.rand(300, 28, 28, generator=seeded())
+    model = metrics.classifier()
+    shares, confidence = metrics.class_shares(x, model, batch_size=70)
+    probability = model(x).softmax(1)
+    assert shares.tolist() == pytest.approx([(probability.argmax(1) == c).double().mean().item() for c in range(10)])
+    assert confidence == pytest.approx(probability.amax(1).double().mean().item(), rel=1e-5)
+    assert metrics.class_shares((255 * x).round().to(torch.uint8))[0].sum().item() == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("call", "named"),
     [
@@ -372,6 +421,15 @@ def test_classifier_accuracy_on_mnist():
         (lambda: metrics.frechet_distance(torch.rand(9, 2), torch.rand(9, 2) / 0), "not finite"),
         (lambda: metrics.precision_recall(torch.rand(3, 4), torch.rand(9, 4)), r"\(3, 4\)"),
         (lambda: metrics.precision_recall(torch.rand(9, 4), torch.rand(9, 4), k=0), "k is 0"),
+        (lambda: metrics.kernel_distance(torch.rand(9, 4), torch.rand(9, 5)), r"\(9, 4\) and \(9, 5\)"),
+        (lambda: metrics.kernel_distance(torch.rand(1, 4), torch.rand(9, 4)), r"\(1, 4\) and \(9, 4\)"),
+        (lambda: metrics.kernel_distance(torch.rand(9, 4), torch.rand(9, 4), batch_size=0), "batch_size is 0"),
+        (lambda: metrics.nearest(torch.rand(9, 4), torch.rand(9, 5)), r"\(9, 4\), bank \(9, 5\)"),
+        (lambda: metrics.nearest(torch.rand(0, 4), torch.rand(9, 4)), r"\(0, 4\)"),
+        (lambda: metrics.nearest(torch.rand(9, 4), torch.rand(3, 4), k=4), "k is 4.*1 to 3"),
+        (lambda: metrics.nearest(torch.rand(9, 4), torch.rand(3, 4), k=0), "k is 0"),
+        (lambda: metrics.nearest(torch.rand(9, 4), torch.rand(3, 4), batch_size=0), "batch_size 0"),
+        (lambda: metrics.class_shares(torch.rand(3, 14, 14)), r"\(3, 14, 14\)"),
         (lambda: metrics.features(torch.rand(3, 14, 14)), r"\(3, 14, 14\)"),
         (lambda: metrics.features(torch.rand(784)), r"\(784,\)"),
         (lambda: metrics.features(torch.rand(3, 28, 28) - 1), "float32, -"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -102,52 +103,248 @@ def notebook(path: Path, *cells: str, markdown: str = "words", outputs: bool = F
     return path
 
 
+PACKAGE = {
+    "vae": """
+        import torch
+        from torch import nn
+        from aigc_course.train import LIMIT as limit, helper
+        from . import plot
+        SIZE = 3
+        class Base(nn.Module):
+            def width(self):
+                return SIZE
+        class VAE(Base):
+            def loss(self, x):
+                return helper(x)
+        def fit(x):
+            "Words."
+            from aigc_course import metrics  # inside a function
+            model = VAE()
+            return metrics.distance(x) + limit
+        def sample(x):
+            return torch.randn(x)
+        @plot.counted
+        def decorated():
+            return 1
+    """,
+    "train": """
+        from aigc_course.plot import style
+        LIMIT, OTHER = 1, 2
+        def helper(x):
+            return _deeper(x)
+        def _deeper(x):
+            return x
+        def free(x):
+            return style(x)
+    """,
+    "plot": """
+        STYLE = {}
+        def counted(f):
+            return f
+        def style(x):
+            return STYLE
+        STYLE["dpi"] = preset()
+        def preset():
+            return 100
+        if STYLE:
+            MODE = 1
+    """,
+    "metrics": """
+        import math
+        def distance(x):
+            return math.sqrt(x)
+        def other(x):
+            return (1,
+                    x)
+    """,
+    "alone": """
+        def f():
+            return 1
+    """,
+}
+
+
 @pytest.fixture
 def package(tmp_path):
-    """A package of four modules: vae imports train (inside a function), train imports plot; metrics is alone."""
     folder = tmp_path / "package"
     folder.mkdir()
-    (folder / "vae.py").write_text("def f():\n    from . import train\n")
-    (folder / "train.py").write_text("from aigc_course.plot import style\n")
-    (folder / "plot.py").write_text("style = 1\n")
-    (folder / "metrics.py").write_text("import aigc_course.plot as p\n")
+    for name, source in PACKAGE.items():
+        (folder / f"{name}.py").write_text(textwrap.dedent(source))
+    (folder / "__init__.py").write_text("__version__ = '1'\n")
     return folder
 
 
-def test_digest_counts_code_cells_and_imported_modules_and_nothing_else(tmp_path, package):
+def edit(package, module, old, new):
+    text = (package / f"{module}.py").read_text()
+    assert text.count(old) == 1
+    (package / f"{module}.py").write_text(text.replace(old, new))
+
+
+FIT = "from aigc_course import vae\nvae.fit(1)"
+
+
+def test_digest_counts_the_code_cells_and_nothing_else_of_a_notebook(tmp_path, package):
     path = tmp_path / "a.ipynb"
-    cells = ("%pip install x\nfrom aigc_course import vae", "x = 1")
+    cells = (FIT, "x = 1")
     digest = receipts.digest(notebook(path, *cells), package)
-    assert len(digest) == 64
+    assert len(digest) == 64 and receipts.digest(path, package) == digest
     assert receipts.digest(notebook(path, *cells, markdown="other words", outputs=True), package) == digest
     assert receipts.digest(notebook(path, cells[0], "x = 2"), package) != digest
     assert receipts.digest(notebook(path, *cells[::-1]), package) != digest  # the order counts
     parts = receipts.digest(notebook(path, "ab", "c"), package)
     assert receipts.digest(notebook(path, "a", "bc"), package) != parts  # cells do not run together
-    notebook(path, *cells)
-    (package / "metrics.py").write_text("changed = 1\n")  # not imported
-    (package / "__init__.py").write_text("__version__ = '2'\n")
-    assert receipts.digest(path, package) == digest
-    (package / "plot.py").write_text("style = 2\n")  # imported through two others
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("vae", "SIZE = 3", "SIZE = 4"),  # a constant, named by the base class of a class that is used
+        ("vae", "return SIZE", "return 2 * SIZE"),  # a method of the base class
+        ("vae", "return helper(x)", "return -helper(x)"),
+        ("vae", "class VAE(Base)", "class VAE(nn.Module)"),
+        ("vae", "from torch import nn", "from mine import nn"),
+        ("vae", "train import LIMIT as limit", "train import OTHER as limit"),
+        ("vae", "distance(x) +", "distance(x) -"),
+        ("vae", "@plot.counted\ndef", "def"),  # a decorator that may register what it decorates
+        ("vae", "return 1", "return 2"),  # which then counts as well
+        ("train", "LIMIT, OTHER = 1, 2", "LIMIT, OTHER = 2, 2"),
+        ("train", "return _deeper(x)", "return -_deeper(x)"),
+        ("train", "return x", "return x + 1"),  # through two others
+        ("plot", "return f", "return lambda: f"),
+        ("plot", 'STYLE["dpi"] = preset()', 'STYLE["size"] = preset()'),  # has an effect when it is imported
+        ("plot", "STYLE = {}", "STYLE = {1: 2}"),
+        ("plot", "return 100", "return 200"),  # called by it
+        ("plot", "MODE = 1", "MODE = 2"),
+        ("metrics", "import math", "import cmath as math"),
+        ("metrics", "return math.sqrt(x)", "return math.exp(x)"),  # of a module imported inside a function
+        ("metrics", "import math", "import math\nprint(1)"),
+    ],
+)
+def test_what_is_used_counts(tmp_path, package, module, old, new):
+    path = notebook(tmp_path / "a.ipynb", FIT)
+    digest = receipts.digest(path, package)
+    text = (package / f"{module}.py").read_text()
+    edit(package, module, old, new)
     assert receipts.digest(path, package) != digest
+    (package / f"{module}.py").write_text(text)
+    assert receipts.digest(path, package) == digest
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("vae", "return torch.randn(x)", "return torch.rand(x)"),
+        ("vae", "SIZE = 3", "MORE = 1\nSIZE = 3\n\n\ndef unrelated():\n    return SIZE\n"),
+        ("vae", '"Words."', '"""Other words,\n    in two lines."""'),
+        ("vae", "  # inside a function", ""),
+        ("vae", "x) + limit", "x) + (\n        limit  # a number\n    )"),
+        ("train", "return style(x)", "return 1"),
+        ("train", "def free(x)", "def renamed(x)"),
+        ("plot", "return STYLE\n", "return 1\n"),
+        ("metrics", "return (1,\n            x)", "return 2"),
+        ("metrics", "import math", "import math, cmath"),
+        ("alone", "return 1", "return 2"),
+        ("__init__", "'1'", "'2'"),
+    ],
+)
+def test_what_is_not_used_does_not_count(tmp_path, package, module, old, new):
+    path = notebook(tmp_path / "a.ipynb", FIT)
+    digest = receipts.digest(path, package)
+    edit(package, module, old, new)
+    assert receipts.digest(path, package) == digest
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        "from aigc_course import vae",
-        "import numpy as np\nfrom aigc_course import (\n    data,\n    vae as v,\n)",
-        "from aigc_course.vae import f",
-        "import aigc_course.vae",
-        "if COLAB:\n    %pip install -q aigc-course\nfrom aigc_course import vae",
-        "!ls\nfrom aigc_course import vae",
+        "from aigc_course import metrics\nmetrics.distance(1)",
+        "import numpy as np\nfrom aigc_course import (\n    data,\n    metrics as m,\n)\nnp.abs(m.distance(1))",
+        "from aigc_course.metrics import distance as d\nd(1)",
+        "import aigc_course.metrics\naigc_course.metrics.distance(1)",
+        "import aigc_course.metrics as m\nprint(m.distance)",
+        "def f():\n    from aigc_course import metrics\n    return metrics.distance",
+        "if COLAB:\n    from aigc_course import metrics\nelse:\n    metrics = None\nx = [metrics.distance]",
+        "from aigc_course import vae\nvae.fit(0)",
+        "from aigc_course import vae\nf = vae.metrics.distance",
     ],
 )
-def test_every_way_to_import_a_module_counts(tmp_path, package, source):
-    path = notebook(tmp_path / "a.ipynb", source)
+def test_names_tell_what_is_used(tmp_path, package, source):
+    path = notebook(tmp_path / "a.ipynb", source, "x = 1")
     digest = receipts.digest(path, package)
-    (package / "vae.py").write_text("changed = 1\n")
+    edit(package, "metrics", "(1,\n            x)", "2")
+    assert receipts.digest(path, package) == digest
+    edit(package, "metrics", "math.sqrt", "math.exp")
     assert receipts.digest(path, package) != digest
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["from aigc_course import metrics", "show(metrics)"],
+        ["from aigc_course import metrics as m", "getattr(m, name)(1)"],
+        ["from aigc_course.metrics import *", "other(1)"],
+        ["from aigc_course import metrics", "metrics.__dict__[name](1)"],
+        ["from aigc_course import metrics", "exec(text)"],
+        ["from importlib import import_module\nfrom aigc_course import metrics", "x = import_module(name)"],
+        ["import aigc_course.metrics as m", "x = m"],
+        ["if COLAB:\n    %pip install -q aigc-course\nfrom aigc_course import metrics"],
+        ["!ls\nfrom aigc_course import metrics"],
+        ["from aigc_course import metrics", "%timeit metrics.other(1)"],
+        ["from aigc_course import metrics", "%%capture\nmetrics.other(1)"],
+        ["from aigc_course import metrics", "%%bash\nls | wc"],
+    ],
+)
+def test_where_names_cannot_tell_the_whole_module_counts(tmp_path, package, cells):
+    path = notebook(tmp_path / "a.ipynb", *cells)
+    digest = receipts.digest(path, package)
+    edit(package, "metrics", "(1,\n            x)", "2")
+    assert receipts.digest(path, package) != digest
+
+
+def test_modules_that_import_each_other_and_folders_of_modules(tmp_path, package):
+    folder = package / "studies"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("from .common import once\n")
+    (folder / "common.py").write_text("from . import ch05\ndef once():\n    return ch05.run\ndef free(): return 1\n")
+    text = "from .. import train\nfrom . import common, once\ndef run(seeds): return train.helper(once())\n"
+    (folder / "ch05.py").write_text(text + "def unused(): pass\n")
+    path = notebook(tmp_path / "a.ipynb", "from aigc_course.studies import ch05\nch05.run([0])")
+
+    def digests():
+        return receipts.digest(path, package), receipts.study_digest("05_dcgan", package)
+
+    before = digests()
+    edit(package, "studies/common", "return 1", "return 2")
+    assert digests() == before
+    edit(package, "studies/ch05", "pass", "return 1")
+    after = digests()
+    assert after[0] == before[0] and after[1] != before[1]  # of the study itself all counts
+    edit(package, "train", "return x", "return x + 1")
+    assert not set(digests()) & {*before, *after}
+
+
+EVERYTHING = """
+def f(a, /, b: "int" = -1, *c, d=None, e: list[int] = [1.5, 2j], **g) -> None:
+    '''Words.'''
+    x = f"{a!r:>{b}} {b=} {{}}" "and" rf'\\d{c[0]:.2f}'  # words
+    return x, b"bytes", u"u", 0x10, 1_000, ..., True, lambda *, k=1: {**g, "k": k}
+class C(Base, metaclass=M):
+    y: int
+    async def z(self):
+        async with a as (b, c):
+            return [i async for i in b if (j := i)]
+match f:
+    case C(y=1, z=[_, *rest]) | {"k": None} if rest: pass
+    case other: pass
+try: pass
+except* ValueError as error: raise error from None
+"""
+
+
+def test_a_digest_is_the_same_in_every_python():
+    """CI runs this with each version that the course supports; what they parse differently is in the text."""
+    plain = json.dumps(receipts._plain(receipts.ast.parse(EVERYTHING)))
+    assert receipts.hashlib.sha256(plain.encode()).hexdigest()[:16] == "b17c599f2baa98af"
 
 
 def test_a_fork_has_the_same_digest(tmp_path, package):

@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from aigc_course import __version__, cli
+from aigc_course import __version__, cli, receipts
 
 REPO = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -194,6 +194,22 @@ def test_nothing_generated_at_the_top():
         "aigc_course", "data", "receipts", "tests", "benchmarks",
     }  # fmt: skip
     assert {path.relative_to(REPO).parts[0] for path in tracked()} <= allowed
+
+
+# --- studies -------------------------------------------------------------------------------------------------
+
+STUDIES = sorted((REPO / "receipts").glob("*.study.json"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_a_stored_study_is_of_this_code_and_of_a_chapter(path):
+    study = receipts.read(path)
+    number = path.name[:2]
+    mend = f"`aigc-course study {number} --save` makes it anew"
+    assert {"chapter", "device", "torch", "date", "seeds", "minutes", "digest", "data"} <= study.keys(), mend
+    assert study["chapter"] + ".study.json" == path.name and (REPO / f"notebooks/{study['chapter']}.ipynb").is_file()
+    assert not receipts.study_stale(path), f"code changed after the study: {mend}"
+    assert "stand-in" not in study["data"].values() and len(study["seeds"]) >= 1
 
 
 # --- README, Makefile, cards ---------------------------------------------------------------------------------
