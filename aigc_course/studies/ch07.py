@@ -1,7 +1,7 @@
 """The study of 07_vae_gan: how chapter 03's VAE restores, and what each part of the VAE/GAN's recipe is worth.
 
 The VAE is trained by chapter 03's recipe and measured on the test images, as the chapter measures its own model. Of the
-VAE/GAN one part at a time is taken away: each variant is trained for the same small number of steps on all but the last
+VAE/GAN one part at a time is changed: each variant is trained for the same small number of steps on all but the last
 5,000 training images and measured on those: the Fréchet distance of 5,000 samples, restorations by pixels and by the
 classifier's features, the KL term.
 """
