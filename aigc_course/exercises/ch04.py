@@ -264,15 +264,18 @@ def my_r1_penalty(answer, truth):
         "discriminator(x).square().mean()": "the outputs are squared; asked for is their slope by x.",
         "x.flatten(1).square().sum(1).mean()": "the images are squared; asked for is the slope of D at them.",
     }
-    compare(answer, truth, cases, mistakes)
-    weight = w.clone().requires_grad_()
-    value = call(answer, truth, (lambda x: torch.as_tensor(x).tanh() @ weight, noise(4, 6)), "a weight to be trained")
-    if not (torch.is_tensor(value) and value.requires_grad):
-        raise Wrong(
-            "the value is right, but it cannot train the discriminator: `create_graph=True` is missing, or `detach`,"
-            " `item` or NumPy cuts it off."
+    with torch.enable_grad():  # also where the learner has turned gradients off
+        compare(answer, truth, cases, mistakes)
+        weight = w.clone().requires_grad_()
+        value = call(
+            answer, truth, (lambda x: torch.as_tensor(x).tanh() @ weight, noise(4, 6)), "a weight to be trained"
         )
-    value.backward()
-    if weight.grad is None or not weight.grad.abs().sum() > 0:
-        raise Wrong("the value is right, but no gradient reaches the discriminator's weights.")
+        if not (torch.is_tensor(value) and value.requires_grad):
+            raise Wrong(
+                "the value is right, but it cannot train the discriminator: `create_graph=True` is missing, or"
+                " `detach`, `item` or NumPy cuts it off."
+            )
+        value.backward()
+        if weight.grad is None or not weight.grad.abs().sum() > 0:
+            raise Wrong("the value is right, but no gradient reaches the discriminator's weights.")
     return "The penalty of Mescheder et al. (2018), equation 9, and it trains the discriminator."

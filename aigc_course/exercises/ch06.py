@@ -190,17 +190,20 @@ def my_slopes(answer, truth):
         "(want**2).sum() ** 0.5 / len(real)": "one norm over the whole batch, of the mean score.",
         "want[:, None]": "an axis is left over: one number for each pair, shape (B,).",
     }
-    compare(answer, truth, cases, mistakes)
-    scale = torch.tensor(2.0, requires_grad=True)
-    inputs = (lambda x: scale * bowl(x), noise(4, 3), noise(4, 3, seed=1), t)
-    slopes = call(answer, truth, inputs, "a critic whose weight requires gradients")
-    if not (torch.is_tensor(slopes) and slopes.requires_grad):
-        raise Wrong("the values are right, but no gradient leads from the slopes to the critic's weights, so a"
-                    " penalty would teach nothing: `create_graph=True` keeps it, `detach` cuts it.")  # fmt: skip
-    slopes.sum().backward()
-    due = truth(bowl, *inputs[1:]).sum()
-    if scale.grad is None or not scale.grad.allclose(due.detach(), rtol=1e-3):
-        raise Wrong("the values are right, but not the gradient that reaches the critic's weights.")
+    with torch.enable_grad():  # also where the learner has turned gradients off
+        compare(answer, truth, cases, mistakes)
+        scale = torch.tensor(2.0, requires_grad=True)
+        inputs = (lambda x: scale * bowl(x), noise(4, 3), noise(4, 3, seed=1), t)
+        slopes = call(answer, truth, inputs, "a critic whose weight requires gradients")
+        if not (torch.is_tensor(slopes) and slopes.requires_grad):
+            raise Wrong(
+                "the values are right, but no gradient leads from the slopes to the critic's weights, so a penalty"
+                " would teach nothing: `create_graph=True` keeps it, `detach` cuts it."
+            )
+        slopes.sum().backward()
+        due = truth(bowl, *inputs[1:]).sum()
+        if scale.grad is None or not scale.grad.allclose(due.detach(), rtol=1e-3):
+            raise Wrong("the values are right, but not the gradient that reaches the critic's weights.")
     return "One slope for each pair, and the penalty can be differentiated."
 
 
