@@ -214,7 +214,7 @@ def my_feature_loss(answer, truth):
     if not (hasattr(loss, "requires_grad") and loss.requires_grad):
         raise Wrong("the values are right, but no gradient reaches `f_restored`: `detach`, `no_grad` or NumPy cuts it"
                     " off.")  # fmt: skip
-    loss.sum().backward()
+    loss.backward(loss.new_ones(loss.shape))  # not loss.sum(): gradients may be turned off here
     if f_restored.grad is None:
         raise Wrong("the values are right, but no gradient reaches `f_restored`: the wrong argument is detached.")
     if f_x.grad is not None and f_x.grad.abs().sum() > 0:
