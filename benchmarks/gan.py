@@ -243,7 +243,11 @@ class Recipe:
 
 
 def recipes(seconds: float, rung_seconds: float, chapter_steps: int, bf16: bool) -> list[Recipe]:
-    """The ladder: each differs from the one before it in what its name says; the last is the chapter's."""
+    """The ladder, each rung on top of the one before it; the last is the chapter's.
+
+    The third brings the chapter's generator and a discriminator of its size without dropout; with R1 comes Adam with
+    betas (0.5, 0.9).
+    """
     fast = {"lr": LR, "betas": BETAS, "gamma": GAMMA}
     whole = fast | {"ema": True, "n_steps": chapter_steps, "lr": SHORT_LR}
     return [
@@ -354,7 +358,9 @@ def finish(result: dict) -> dict:
         f"`benchmarks/gan.py`: chapter 05's recipe reaches the Fréchet distance that the plain DCGAN recipe has after "
         f"{result['seconds_plain']:.0f} s ({result['fd_plain']:.0f}; floor {result['fd_floor']:.2f}, through 32 × 32 "
         f"{result['fd_floor_32']:.2f}) in {part(result['time_ratio'])} of its training time, "
-        f"{part(result['time_ratio_fp32'])} in fp32 (median of {result['repeats']}, {result['device']}, "
+        f"{part(result['time_ratio_fp32'])} in fp32 (median of {result['repeats']} repeats, of which it got there in "
+        f"{sum(run['rows'][CHAPTER]['time_ratio'] is not None for run in result['runs'])} and "
+        f"{sum(run['rows'][FP32]['time_ratio'] is not None for run in result['runs'])}; {result['device']}, "
         f"{result['date']})."
     )
     for ratio, profile in ((result["fd_ratio"], "lesson"), (result["fd_ratio_full"], "full")):
