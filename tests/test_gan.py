@@ -42,9 +42,7 @@ def test_losses_are_those_of_the_paper():
         fake.float(), zeros
     )
     torch.testing.assert_close(gan.discriminator_loss(real, fake), by_torch)
-    assert math.isclose(
-        gan.discriminator_loss(zeros, zeros), 2 * math.log(2), rel_tol=1e-6
-    )  # D = 1/2
+    assert math.isclose(gan.discriminator_loss(zeros, zeros), 2 * math.log(2), rel_tol=1e-6)  # D = 1/2
 
 
 def test_losses_do_not_overflow():
