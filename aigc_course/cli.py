@@ -180,6 +180,7 @@ def doctor(args: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Runs all tests, among them every notebook under nbval in the smoke profile, with the network off for data."""
     env = os.environ | {"AIGC_PROFILE": "smoke", "AIGC_STRICT": "1", "AIGC_OFFLINE": "1", "AIGC_QUIET": "1"}
+    env.setdefault("OMP_NUM_THREADS", "1")  # two workers with two threads each would crowd two cores
     command = [sys.executable, "-m", "pytest", "tests", "notebooks", "-n", "2", "--dist", "loadscope", "--timeout=600"]
     command += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", *args.extra]
     return subprocess.call(command, env=env, cwd=_checkout())

@@ -1,4 +1,4 @@
-"""Data sets as tensors: downloads, checksums, cache, mirror and stand-ins.
+"""Data sets as tensors or records: downloads, checksums, cache, mirror and stand-ins. Texts are in `records`.
 
 Every file is a row of `registry.csv`. It is looked for in the cache, at AIGC_DATA_MIRROR (a folder, read in place, or
 an address, both laid out as <dataset>/<file>) and at its upstream address, and used only if its checksum is right.
@@ -16,13 +16,25 @@ import re
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aigc_course import runtime
+from aigc_course.records import (  # noqa: F401  they are the package's `data.banking77` and so on
+    Text,
+    banking77,
+    banking77_labels,
+    docstrings,
+    e2e,
+    e2e_references,
+    sentfin,
+    shakespeare,
+    storefront,
+    tang_poems,
+)
 
 if TYPE_CHECKING:
     import requests
@@ -32,6 +44,13 @@ REGISTRY = Path(__file__).with_name("registry.csv")
 ATTEMPTS = 2  # times that one address is asked for one file
 PAUSE = 0.5  # seconds before an address is asked again
 SLOWEST = 1000  # bytes per second: a server slower than this has stalled
+TEXTS = {  # data sets of text: what messages call them, and what stands in for them
+    "tinyshakespeare": ("tinyshakespeare", "docstrings of Python's standard library"),
+    "tang300": ("the 300 Tang poems", "poems written for this course"),
+    "banking77": ("Banking77", "storefront tickets"),
+    "e2e": ("E2E", "storefront products"),
+    "sentfin": ("SEntFiN", "storefront headlines"),
+}
 
 used: dict[str, str] = {}  # what this process has loaded: {"mnist": "upstream"} or {"mnist": "stand-in"}
 _failures: set[tuple] = set()  # data sets that could not be had, with the settings of the time: not tried twice
@@ -129,6 +148,12 @@ def standin_in_use() -> bool:
 def standin_note() -> str:
     """Text for the titles of figures: "stand-in data: digits", or "" where the data are genuine."""
     return "stand-in data: digits" if standin_in_use() else ""
+
+
+def standin_text_note() -> str:
+    """`standin_note` for text: "stand-in data: storefront tickets", or "" where all texts in use are genuine."""
+    names = [TEXTS[dataset][1] for dataset, source in used.items() if source == "stand-in" and dataset in TEXTS]
+    return f"stand-in data: {', '.join(names)}" if names else ""
 
 
 def embedded(name: str) -> Path:
@@ -252,6 +277,46 @@ def _decode(row: Row, path: Path, n_dims: int) -> Tensor:
             f"{sizes} and {len(raw)} bytes; correct its row in the registry."
         )
     return torch.frombuffer(raw, dtype=torch.uint8, offset=start).view(sizes)
+
+
+def _genuine_or(dataset: str, genuine: Callable[[dict[str, str]], Any], standin: Callable[[], Any]) -> Any:
+    """What genuine makes of a data set's texts, by file name, or the stand-in; by the rules of `_images`."""
+    name, other = TEXTS[dataset]
+    settings = (dataset, *(runtime.setting(f"AIGC_{key}") for key in ("CACHE", "DATA_MIRROR", "OFFLINE", "TIMEOUT")))
+    forced = _flag("AIGC_STANDIN")
+    if forced:
+        why = f"AIGC_STANDIN=1 is set, so {other} stand in for {name}."
+    elif forced is None and settings in _failures:
+        why = f"{name} cannot be had (see above), so {other} stand in."
+    else:
+        try:
+            result = _read_texts(dataset, genuine)
+            if used.get(dataset) == "stand-in":
+                print(f"{name} can be had now; run the notebook again from its first cell, without the stand-in.")
+            used[dataset] = "upstream"
+            return result
+        except DataError as error:
+            if forced is False or used.get(dataset) == "upstream":
+                raise
+            _failures.add(settings)
+            why = f"{str(error).rstrip('.')}; until then {other} stand in for {name}."
+    print(why)
+    used[dataset] = "stand-in"
+    return standin()
+
+
+def _read_texts(dataset: str, genuine: Callable[[dict[str, str]], Any]) -> Any:
+    """Fetch a data set's files, and let genuine decode their texts."""
+    pairs = zip(_rows(dataset), fetch(dataset), strict=True)
+    try:
+        return genuine({row.file: _read(row, path).decode("utf-8") for row, path in pairs})
+    except (_Trouble, OSError) as error:
+        raise DataError(f"{dataset} cannot be read ({error}); load the data again.") from None
+    except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+        raise DataError(
+            f"{dataset}'s files have not the form that their loader knows ({type(error).__name__}: {error}); correct "
+            "their rows in the registry."
+        ) from None
 
 
 def _download(dataset: str, rows: list[Row], folder: Path, faults: list[str], progress: bool) -> None:

@@ -252,18 +252,20 @@ def test_links_lead_to_files(name):
 
 
 def test_every_embedded_file_has_a_card_with_its_checksum():
-    names = {path.name for path in (REPO / "data").iterdir()} - {"README.md"}
-    for name in names:
-        if name.endswith(".md"):
-            assert any(other.startswith(name[:-2]) for other in names - {name}), f"{name} is a card of nothing"
-            continue
-        card = (REPO / "data" / name).with_suffix(".md")
-        assert card.is_file(), f"{name} has no card"
+    """The card of data/x.y is data/x.md, that of the files of a folder is the folder's README.md."""
+    root = REPO / "data"
+    files = [path for path in root.rglob("*") if path.is_file() and path.suffix != ".md"]
+    cards = {path: path.with_suffix(".md") if path.parent == root else path.parent / "README.md" for path in files}
+    without = set(root.rglob("*.md")) - set(cards.values()) - {root / "README.md"}
+    assert not without, f"cards of nothing: {without}"
+    index = (root / "README.md").read_text(encoding="utf-8")
+    for path, card in cards.items():
+        assert card.is_file(), f"{path.name} has no card"
         text = card.read_text(encoding="utf-8")
-        digest = hashlib.sha256((REPO / "data" / name).read_bytes()).hexdigest()
-        assert digest in text, f"{card.name} does not hold the SHA-256 of {name}, {digest}"
-        assert re.search(r"licen[cs]e", text, re.IGNORECASE), f"{card.name} names no licence"
-        assert f"({card.name})" in (REPO / "data" / "README.md").read_text(encoding="utf-8")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert digest in text, f"{card.relative_to(root)} does not hold the SHA-256 of {path.name}, {digest}"
+        assert re.search(r"licen[cs]e", text, re.IGNORECASE), f"{card.relative_to(root)} names no licence"
+        assert f"({card.relative_to(root).as_posix()})" in index, f"data/README.md has no link to {card.relative_to(root)}"
 
 
 def test_ci_run_is_bash_and_can_be_run():

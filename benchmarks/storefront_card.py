@@ -1,0 +1,223 @@
+"""The measured figures in the card of the storefront data, data/storefront/README.md.
+
+    python benchmarks/storefront_card.py            # print the tables
+    python benchmarks/storefront_card.py --save     # write them into the card
+    python benchmarks/storefront_card.py --check    # exit 1 where the card says something else
+
+Similarity is the Jaccard index of two texts' sets of character 5-grams (lower case, runs of spaces made one).
+Distinct-n is the number of different n-grams of words over the number of all (Li et al. 2016, arXiv:1510.03055), none
+of which crosses from text to text. It falls with the size of a file, so the type-token ratio is given as well: the
+different words in 1,000 running words, over 1,000, the mean over windows that start at every hundredth word.
+
+Faithfulness: each figure and each number word (two to a hundred, compounds included) in a product's copy must occur in
+its attributes, its name or its price. This finds an invented number; it cannot find an invented colour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / "data" / "storefront"
+START, END = "<!-- figures: python benchmarks/storefront_card.py --save -->", "<!-- end of figures -->"
+NEAR = 0.5  # a pair of texts above this similarity is called near-duplicate
+KINDS = ("products", "headlines", "tickets")
+SENTIMENTS = ("positive", "neutral", "negative")
+
+UNITS = (
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
+)
+NUMBERS = {word: n for n, word in enumerate([*UNITS.split(), "nineteen"], 2)}
+TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
+ONES = {"one": 1, **{word: n for word, n in NUMBERS.items() if n < 10}}
+
+
+def load(kind: str, folder: Path = FOLDER) -> list[dict]:
+    return [json.loads(line) for line in (folder / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+# --- texts ---------------------------------------------------------------------------------------------------
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+(?:['.,-]\w+)*", text.lower())
+
+
+def grams(text: str, n: int = 5) -> set[str]:
+    text = " ".join(text.lower().split())
+    return {text[i : i + n] for i in range(max(1, len(text) - n + 1))}
+
+
+def similarities(texts: list[str]) -> list[tuple[float, str, str]]:
+    """(Jaccard index, text, text) of every pair, the most similar first."""
+    sets = [(text, grams(text)) for text in texts]
+    pairs = [(len(a & b) / len(a | b), s, t) for (s, a), (t, b) in combinations(sets, 2)]
+    return sorted(pairs, reverse=True)
+
+
+def distinct(texts: list[str], n: int) -> float:
+    tokens = [words(text) for text in texts]
+    found = [tuple(w[i : i + n]) for w in tokens for i in range(len(w) - n + 1)]
+    return len(set(found)) / len(found)
+
+
+def type_token_ratio(texts: list[str], window: int = 1000, step: int = 100) -> float:
+    running = [word for text in texts for word in words(text)]
+    starts = range(0, max(1, len(running) - window + 1), step)
+    ratios = [len(set(running[i : i + window])) / len(running[i : i + window]) for i in starts]
+    return sum(ratios) / len(ratios)
+
+
+def openings(texts: list[str]) -> int:
+    """How many texts begin with three words with which another text begins as well."""
+    counts = Counter(tuple(words(text)[:3]) for text in texts)
+    return sum(count for count in counts.values() if count > 1)
+
+
+# --- faithfulness --------------------------------------------------------------------------------------------
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers in a text, as figures or as words: "60 lamps", "sixty lamps", "sixty-two", "three hundred".
+
+    "One" is left out, since it is a pronoun as often as a number.
+    """
+    found = []
+    tokens = re.findall(r"\d+(?:\.\d+)?|[a-z]+", text.lower())
+    i = 0
+    while i < len(tokens):
+        token, after = tokens[i], tokens[i + 1] if i + 1 < len(tokens) else ""
+        i += 1
+        if token[0].isdigit():
+            found.append(float(token))
+        elif token in TENS:
+            found.append(float(TENS[token] + ONES.get(after, 0)))
+            i += after in ONES
+        elif after == "hundred" and token in ONES:
+            found.append(100.0 * ONES[token])
+            i += 1
+        elif token in NUMBERS:
+            found.append(float(NUMBERS[token]))
+    return found
+
+
+def unsupported(product: dict) -> list[tuple[float, str]]:
+    """(number, copy) where a piece of copy holds a number that name, attributes and price do not."""
+    source = " ".join([product["name"], *(f"{key}: {value}" for key, value in product["attributes"].items())])
+    known = {*numbers(source.replace(":", " ")), float(product["price"])}
+    return [(number, text) for text in product["copy"] for number in numbers(text) if number not in known]
+
+
+# --- the card ------------------------------------------------------------------------------------------------
+
+
+def texts_of(records: dict[str, list[dict]]) -> dict[str, list[str]]:
+    return {
+        "copy of products": [text for product in records["products"] for text in product["copy"]],
+        "titles of headlines": [headline["title"] for headline in records["headlines"]],
+        "texts of tickets": [ticket["text"] for ticket in records["tickets"]],
+        "replies of tickets": [ticket["reply"] for ticket in records["tickets"] if "reply" in ticket],
+    }
+
+
+def listing(counts: Counter) -> str:
+    """Names with the same count together, the largest first: "7 each of a, b; 6 each of c"."""
+    groups: dict[int, list[str]] = {}
+    for name, count in sorted(counts.items()):
+        groups.setdefault(count, []).append(name)
+    return "; ".join(f"{count} each of {', '.join(groups[count])}" for count in sorted(groups, reverse=True))
+
+
+def card(records: dict[str, list[dict]]) -> str:
+    products, headlines, tickets = records["products"], records["headlines"], records["tickets"]
+    entities = [pair for headline in headlines for pair in headline["entities"].items()]
+    several = [set(headline["entities"].values()) for headline in headlines if len(headline["entities"]) > 1]
+    sentiments = Counter(sentiment for _, sentiment in entities)
+    shares = ", ".join(f"{s} {sentiments[s]} ({sentiments[s] / len(entities):.1%})" for s in SENTIMENTS)
+    companies = Counter(company for company, _ in entities)
+    mentioned = [number for product in products for text in product["copy"] for number in numbers(text)]
+    sizes = [len(product["attributes"]) for product in products]
+    prices = sorted(product["price"] for product in products)
+    n_wrong = sum(len(unsupported(product)) for product in products)
+    n_replies = sum("reply" in ticket for ticket in tickets)
+    counts = {
+        "products": f"{len(products):,}, each with two pieces of copy",
+        "products by category": listing(Counter(product["category"] for product in products)),
+        "attributes of a product": f"{min(sizes)} to {max(sizes)}, mean {sum(sizes) / len(sizes):.1f}",
+        "prices, EUR": f"{prices[0]:.2f} to {prices[-1]:.2f}",
+        "numbers in copy": f"{len(mentioned):,}; not in attributes, name or price: {n_wrong}",
+        "headlines": f"{len(headlines):,}; with two or more companies: {len(several)}",
+        "headlines with unequal sentiments": f"{sum(len(s) > 1 for s in several)}; "
+        f"positive and negative in one: {sum({'positive', 'negative'} <= s for s in several)}",
+        "companies": f"{len(companies)}, each named {min(companies.values())} to {max(companies.values())} times",
+        "entities by sentiment": f"{len(entities)}: {shares}",
+        "tickets": f"{len(tickets):,}; with a reply: {n_replies}",
+        "tickets by intent": listing(Counter(ticket["intent"] for ticket in tickets)),
+    }
+    rows = ["| count | |", "|---|---|", *(f"| {name} | {value} |" for name, value in counts.items()), ""]
+
+    columns = texts_of(records)
+    rows += [f"| measure | {' | '.join(columns)} |", "|---|" + "--:|" * len(columns)]
+    pairs = {name: similarities(texts) for name, texts in columns.items()}
+    measures = {
+        "texts": lambda name, texts: f"{len(texts):,}",
+        "words": lambda name, texts: f"{sum(len(words(text)) for text in texts):,}",
+        "mean words": lambda name, texts: f"{sum(len(words(text)) for text in texts) / len(texts):.1f}",
+        "exact duplicates": lambda name, texts: f"{len(texts) - len({' '.join(t.lower().split()) for t in texts})}",
+        "largest similarity of two texts": lambda name, texts: f"{pairs[name][0][0]:.2f}",
+        f"pairs with a similarity over {NEAR}": lambda name, texts: f"{sum(s > NEAR for s, _, _ in pairs[name])}",
+        "texts that share their first three words": lambda name, texts: f"{openings(texts)}",
+        "distinct-1": lambda name, texts: f"{distinct(texts, 1):.3f}",
+        "distinct-2": lambda name, texts: f"{distinct(texts, 2):.3f}",
+        "type-token ratio in 1,000 words": lambda name, texts: f"{type_token_ratio(texts):.3f}",
+    }
+    for measure, figure in measures.items():
+        rows.append(f"| {measure} | {' | '.join(figure(name, texts) for name, texts in columns.items())} |")
+    return "\n".join(rows)
+
+
+def checksums(folder: Path = FOLDER) -> str:
+    """Bytes and SHA-256 of the files with the line ends of the repository, whatever a checkout made of them."""
+    rows = ["| file | bytes | SHA-256 |", "|---|--:|---|"]
+    for kind in KINDS:
+        content = (folder / f"{kind}.jsonl").read_bytes().replace(b"\r\n", b"\n")
+        rows.append(f"| `{kind}.jsonl` | {len(content):,} | `{hashlib.sha256(content).hexdigest()}` |")
+    return "\n".join(rows)
+
+
+def tables() -> str:
+    return f"{checksums()}\n\n{card({kind: load(kind) for kind in KINDS})}"
+
+
+def in_card(readme: str) -> str:
+    """The tables as the card has them."""
+    if readme.count(START) != 1 or readme.count(END) != 1:
+        raise ValueError(f"the card must hold the lines {START} and {END} once each")
+    return readme.split(START)[1].split(END)[0].strip()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Figures of the storefront data's card.")
+    parser.add_argument("--save", action="store_true", help="write the tables into the card")
+    parser.add_argument("--check", action="store_true", help="exit 1 where the card's tables are others")
+    options = parser.parse_args(arguments)
+    path = FOLDER / "README.md"
+    now = tables()
+    print(now)
+    if options.save:
+        before, after = path.read_text(encoding="utf-8").split(START)[0], path.read_text(encoding="utf-8").split(END)[1]
+        path.write_text(f"{before}{START}\n\n{now}\n\n{END}{after}", encoding="utf-8", newline="\n")
+    if options.check and in_card(path.read_text(encoding="utf-8")) != now:
+        print("data/storefront/README.md is out of step: python benchmarks/storefront_card.py --save", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
