@@ -289,3 +289,66 @@ def _check_features(a: Tensor, b: Tensor, at_least: int) -> tuple[Tensor, Tensor
     if not (a.isfinite().all() and b.isfinite().all()):
         raise ValueError("features hold values that are not finite")
     return a.double(), b.double()
+
+
+@torch.no_grad()
+def nats_per_token(
+    model: nn.Module, ids: Tensor, *, context: int, stride: int, batch_size: int = 64, autocast: Context = None
+) -> float:
+    """Mean of -log p(token | those before it), in nats, over a whole text: each token after the first, once.
+
+    model: ids (B, T) to logits (B, T, V). ids: (N,). The first window of `context` tokens scores all of them, each
+    further one, `stride` tokens on, its last `stride`: so a token has at least context - stride before it, except at
+    the start. A smaller stride is fairer to the model and costs more. ValueError for sizes that do not fit.
+    """
+    N = len(ids)
+    context = min(context, N - 1)
+    if ids.ndim != 1 or N < 2 or not 1 <= stride:
+        raise ValueError(f"ids have shape {tuple(ids.shape)} and the stride is {stride}; expected (N,), N > 1, from 1")
+    stride = min(stride, context)
+    starts = list(range(0, N - 1 - context, stride)) + [N - 1 - context]  # the last window ends with the text
+    scored_to, total = 0, 0.0
+    was_training = model.training
+    model.eval()
+    offsets = torch.arange(context + 1, device=ids.device)
+    for first in range(0, len(starts), batch_size):
+        part = torch.tensor(starts[first : first + batch_size], device=ids.device)
+        window = ids[part[:, None] + offsets]
+        with autocast or nullcontext():
+            logits = model(window[:, :-1])
+        nats = F.cross_entropy(logits.float().transpose(1, 2), window[:, 1:], reduction="none")  # (B, context)
+        for start, row in zip(starts[first : first + batch_size], nats.double(), strict=True):
+            total += row[scored_to - start :].sum().item()  # targets up to scored_to are done
+            scored_to = start + context
+    model.train(was_training)
+    return total / (N - 1)
+
+
+def longest_overlap(sample: str, corpus: str) -> str:
+    """The longest piece of sample that stands in corpus, word for word; the first of several; "" where there is none.
+
+    Grows a window over the sample, as a piece that is in the corpus has all its pieces there.
+    """
+    best, start = "", 0
+    for end in range(1, len(sample) + 1):
+        while start < end and sample[start:end] not in corpus:
+            start += 1
+        if end - start > len(best):
+            best = sample[start:end]
+    return best
+
+
+def bleu(texts: list[str], references: list[list[str]]) -> float:
+    """Corpus BLEU, 0 to 100, of texts against one or more references each, by sacrebleu with its own tokenizer.
+
+    ValueError where there are not as many lists of references as texts, or an empty one.
+
+    Sources: Papineni et al. (2002), BLEU; Post (2018), arXiv:1804.08771.
+    """
+    from sacrebleu import corpus_bleu
+
+    if len(texts) != len(references) or not all(references):
+        raise ValueError(f"{len(texts)} texts and {len(references)} lists of references, each of at least one")
+    most = max(len(refs) for refs in references)
+    columns = [[refs[i] if i < len(refs) else None for refs in references] for i in range(most)]
+    return corpus_bleu(texts, columns).score

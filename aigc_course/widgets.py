@@ -147,3 +147,182 @@ def _palette(n: int) -> list[tuple[float, ...]]:
     from matplotlib import colormaps
 
     return [colormaps["viridis"](i / max(1, n - 1)) for i in range(n)]
+
+
+def sampling_explorer(logits: Any, names: Sequence[str], *, alt: str, n_shown: int = 24) -> Any:
+    """Sliders for temperature, top-k, top-p and min-p above the distribution of the next token, as bars.
+
+    logits: (V,), of one next token. names: of the V tokens. Bars of the n_shown likeliest: an outline for
+    softmax(logits), filled for what `text.filter_logits` leaves. Returns the ipywidgets box. ValueError where there are
+    not V names.
+    """
+    import torch
+
+    from aigc_course import text
+
+    logits = torch.as_tensor(logits).detach().float().cpu()
+    if logits.ndim != 1 or len(names) != len(logits):
+        raise ValueError(
+            f"logits have shape {tuple(logits.shape)} and there are {len(names)} names; expected (V,) and V"
+        )
+    V, order = len(logits), logits.argsort(descending=True)[:n_shown].tolist()
+    plain = logits.softmax(0)
+
+    def draw(temperature: float, top_k: int, top_p: float, min_p: float) -> np.ndarray:
+        settings = {"top_k": top_k, "top_p": top_p, "min_p": min_p or None}
+        p = text.filter_logits(logits, temperature=temperature, **settings).softmax(0)
+        entropy = -(p[p > 0] * p[p > 0].log()).sum().item()
+        return _bars(plain[order].tolist(), p[order].tolist(), [names[i] for i in order],
+                     f"{int((p > 0).sum())} of {V} can be drawn, entropy {entropy:.2f} nats")  # fmt: skip
+
+    return explore(
+        draw,
+        alt=alt,
+        temperature=(0.0, 2.0, 1.0, 0.05),
+        top_k=(1, V, V),
+        top_p=(0.05, 1.0, 1.0, 0.05),
+        min_p=(0.0, 0.5, 0.0, 0.01),
+    )
+
+
+def _bars(before: Sequence[float], after: Sequence[float], names: Sequence[str], title: str) -> np.ndarray:
+    """A chart as (280, W, 3) uint8: outlines of probabilities before, filled bars after, a name below each."""
+    step, left, top, bottom = 24, 40, 30, 250
+    picture = Image.new("RGB", (left + step * len(names) + 10, 280), "white")
+    pen = ImageDraw.Draw(picture)
+    pen.text((left, 6), title, fill="black", font_size=14)
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        y = bottom - tick * (bottom - top)
+        pen.line((left, y, picture.width - 10, y), fill="#dddddd")
+        pen.text((left - 5, y), f"{tick:.2f}", fill="#555555", anchor="rm", font_size=11)
+    for i, (b, a, name) in enumerate(zip(before, after, names, strict=True)):
+        x = left + step * i + 4
+        pen.rectangle((x, bottom - a * (bottom - top), x + step - 8, bottom), fill="#3b8bc4" if a else None)
+        pen.rectangle((x, bottom - b * (bottom - top), x + step - 8, bottom), outline="black")
+        pen.text((x + step / 2 - 4, bottom + 12), name, fill="black" if a else "#bbbbbb", anchor="mm", font_size=14)
+    return np.asarray(picture)
+
+
+def attention_viewer(
+    maps: Any, tokens: Sequence[str], *, alt: str, layer: int = 1, head: int = 1, query: int | None = None
+) -> Any:
+    """Pickers for layer and head and a slider for the place that looks, above a map of attention and the tokens.
+
+    maps: (layers, heads, T, T) weights in [0, 1], row t being what place t looks at; tokens: T short texts. Left the
+    map, dark where the weight is high, with the row of the query marked; right the tokens in reading order, as dark as
+    the query's weight on each, the query itself framed. layer, head (from 1) and query (from 0, default: the last) are
+    those shown first. Returns the ipywidgets box. Raises ValueError where maps and tokens do not fit together.
+    """
+    import ipywidgets
+
+    maps = np.asarray(maps.detach().float().cpu() if hasattr(maps, "detach") else maps, dtype=np.float32)
+    if maps.ndim != 4 or maps.shape[2] != maps.shape[3] or maps.shape[3] != len(tokens):
+        raise ValueError(f"maps have shape {maps.shape} for {len(tokens)} tokens; expected (layers, heads, T, T)")
+    n_layers, n_heads, T = maps.shape[:3]
+    query = T - 1 if query is None else query
+    if not (1 <= layer <= n_layers and 1 <= head <= n_heads and 0 <= query < T):
+        raise ValueError(f"there is no layer {layer}, head {head}, query {query} in maps of shape {maps.shape}")
+    cell = max(3, 336 // T)  # pixels of a weight in the map
+    longest = max(len(token) for token in tokens)
+    box_width, box_height = max(30, 9 * longest + 12), 34
+    n_cols = max(1, 336 // box_width)
+    height = max(T * cell, -(-T // n_cols) * box_height) + 20
+    controls = [_control("layer", list(range(1, n_layers + 1))), _control("head", list(range(1, n_heads + 1)))]
+    controls += [_control("place that looks", (0, T - 1, query))]
+    controls[0].value, controls[1].value = layer, head
+    controls[2].style = {"description_width": "initial"}
+    red = (166, 38, 29)
+
+    def draw() -> bytes:
+        n, h, t = (control.value for control in controls)
+        weights = maps[n - 1, h - 1]
+        picture = Image.new("RGB", (T * cell + 30 + n_cols * box_width, height), "white")
+        pen = ImageDraw.Draw(picture)
+        grey = (255 * (1 - weights.clip(0, 1))).round().astype(np.uint8).repeat(cell, axis=0).repeat(cell, axis=1)
+        picture.paste(Image.fromarray(grey), (0, 18))
+        pen.rectangle((0, 18, T * cell, 18 + T * cell), outline=(150, 150, 150))
+        pen.rectangle((0, 17 + t * cell, T * cell, 18 + (t + 1) * cell), outline=red)
+        pen.text((0, 0), f"map of layer {n}, head {h}", fill="black", font_size=12)
+        pen.text((T * cell + 30, 0), f"place {t}, {tokens[t]!r}, looks at", fill="black", font_size=12)
+        for s, token in enumerate(tokens):
+            x, y = T * cell + 30 + s % n_cols * box_width, 18 + s // n_cols * box_height
+            w = float(weights[t, s].clip(0, 1))
+            shade = round(255 * (1 - w))
+            frame, wide = (red, 3) if s == t else ((200, 200, 200), 1)
+            pen.rectangle((x, y, x + box_width - 4, y + box_height - 4), fill=(shade,) * 3, outline=frame, width=wide)
+            ink = "white" if w > 0.5 else "black"
+            middle = x + (box_width - 4) / 2, y + (box_height - 4) / 2
+            pen.text(middle, token, fill=ink, anchor="mm", font_size=14)
+        return png(np.asarray(picture), height=height)
+
+    image = ipywidgets.Image(value=draw(), format="png", layout={"height": f"{height}px", "object_fit": "contain"})
+    for control in controls:
+        control.observe(lambda change: setattr(image, "value", draw()), "value")
+    box = ipywidgets.VBox([*controls, image], layout={"align_items": "flex-start"})
+    show(box, image.value, alt)
+    return box
+
+
+def token_viewer(splitters: dict[str, Callable[[str], Sequence[bytes]]], text: str, *, alt: str) -> Any:
+    """A line to type in and a picker of tokenizers, above the tokens of the text as coloured boxes.
+
+    splitters: by name, what gives the tokens of a text as bytes. text: what stands in the line at first. A token that
+    is no text of its own (a piece of a character) is shown as hexadecimal digits, a space as ␣ and a line break as ⏎.
+    Returns the ipywidgets box. ValueError where there is no splitter.
+    """
+    import html
+
+    import ipywidgets
+
+    if not splitters:
+        raise ValueError("token_viewer needs at least one tokenizer")
+    colours = ("#cfe3f1", "#f6d5d1", "#f7e7b9", "#d9ead3", "#e4d9ee")
+    line = ipywidgets.Text(value=text, description="text", layout={"width": "90%"})
+    picker = _control("tokenizer", list(splitters))
+    page = ipywidgets.HTML()
+
+    def shown(token: bytes) -> str:
+        try:
+            return token.decode().replace(" ", "␣").replace("\n", "⏎")
+        except UnicodeDecodeError:
+            return token.hex(" ").upper()
+
+    def redraw(change: Any = None) -> None:
+        try:
+            tokens = [shown(token) for token in splitters[picker.value](line.value)]
+        except ValueError as error:  # of a tokenizer that does not know a character
+            page.value = f"<i>{html.escape(str(error))}</i>"
+            return
+        style = "border:1px solid #999;border-radius:3px;margin:1px;padding:1px 3px;color:black;display:inline-block"
+        boxes = (
+            f'<span style="{style};background:{colours[i % len(colours)]}">{html.escape(token)}</span>'
+            for i, token in enumerate(tokens)
+        )
+        n = len(line.value.encode())
+        page.value = f"{len(tokens)} tokens, {len(line.value)} characters, {n} bytes<br>{''.join(boxes)}"
+
+    redraw()
+    line.observe(redraw, "value")
+    picker.observe(redraw, "value")
+    box = ipywidgets.VBox([line, picker, page])
+    show(box, _token_boxes([shown(t) for t in next(iter(splitters.values()))(text)], colours), alt)
+    return box
+
+
+def _token_boxes(tokens: Sequence[str], colours: Sequence[str], width: int = 640) -> bytes:
+    """The tokens as coloured boxes in lines, a PNG. The built-in font has Latin letters only."""
+    from PIL import ImageFont
+
+    font, step, places, x, y = ImageFont.load_default(15), 26, [], 4, 4
+    for token in (token.replace("␣", "_").replace("⏎", "\\n") for token in tokens):
+        wide = int(font.getlength(token)) + 10
+        if x + wide > width:
+            x, y = 4, y + step
+        places.append((token, x, wide, y))
+        x += wide + 3
+    picture = Image.new("RGB", (width, y + step + 2), "white")
+    pen = ImageDraw.Draw(picture)
+    for i, (token, left, wide, top) in enumerate(places):
+        pen.rectangle((left, top, left + wide, top + 21), fill=colours[i % len(colours)], outline="#999999")
+        pen.text((left + wide / 2, top + 11), token, fill="black", anchor="mm", font=font)
+    return png(np.asarray(picture), height=picture.height)

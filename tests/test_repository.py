@@ -265,7 +265,8 @@ def test_every_embedded_file_has_a_card_with_its_checksum():
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         assert digest in text, f"{card.relative_to(root)} does not hold the SHA-256 of {path.name}, {digest}"
         assert re.search(r"licen[cs]e", text, re.IGNORECASE), f"{card.relative_to(root)} names no licence"
-        assert f"({card.relative_to(root).as_posix()})" in index, f"data/README.md has no link to {card.relative_to(root)}"
+        link = card.relative_to(root).as_posix()
+        assert f"({link})" in index, f"data/README.md has no link to {link}"
 
 
 def test_ci_run_is_bash_and_can_be_run():

@@ -1,0 +1,383 @@
+"""The language models of notebooks 11 to 13: GPT-2 as it was, a modern GPT that learns faster, a cache, and Muon.
+
+Both models read ids, (B, T), and give the logits of the next one, (B, T, V). With a `Cache` they read only what is new.
+
+Sources: Radford et al. (2019), Language Models are Unsupervised Multitask Learners; Vaswani et al. (2017),
+arXiv:1706.03762; Karpathy, nanoGPT, for the sizes of its Shakespeare recipes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class GPT2Config:
+    """Sizes of a `GPT2`; width is a multiple of n_heads."""
+
+    vocab_size: int
+    context: int = 128  # tokens that the model can see
+    n_layers: int = 4
+    n_heads: int = 4
+    width: int = 128  # features per token
+    dropout: float = 0.0
+
+
+class Cache:
+    """Keys and values of the tokens that a model has read, so that they are not computed again.
+
+    model: a GPT2 or a GPT. Holds (n_layers, B, heads, context, width / heads) of each, and `length` tokens so far.
+    """
+
+    def __init__(self, model: GPT2 | GPT, batch_size: int = 1):
+        config, weight = model.config, next(model.parameters())
+        shape = (config.n_layers, batch_size, config.n_heads, config.context, config.width // config.n_heads)
+        self.keys = torch.zeros(shape, device=weight.device)
+        self.values = torch.zeros(shape, device=weight.device)
+        self.ids = torch.zeros(batch_size, config.context, dtype=torch.long, device=weight.device)
+        self.length = 0
+
+    def add(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keeps k and v, (B, heads, T, d) of the new tokens, and returns those of all tokens so far."""
+        start, end = self.length, self.length + k.shape[2]
+        self.keys[layer, :, :, start:end], self.values[layer, :, :, start:end] = k, v
+        return self.keys[layer, :, :, :end].to(k.dtype), self.values[layer, :, :, :end].to(v.dtype)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention of the last T of S tokens: q (B, heads, T, d), k and v (B, heads, S, d), gives (B, T, D).
+
+    The heads' results lie side by side, D = heads * d. Written out, since for the short contexts here that trains three
+    times as fast in bfloat16 on a CPU as PyTorch's fused kernel; on a GPU the fused one is used.
+    """
+    T, S = q.shape[2], k.shape[2]
+    if q.is_cuda and T == S:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+    scores = (q / math.sqrt(q.shape[-1])) @ k.mT  # (B, heads, T, S)
+    if T > 1:  # a single query, the newest, sees everything
+        future = torch.full((T, S), -math.inf, dtype=scores.dtype, device=q.device).triu(S - T + 1)
+        scores = scores + future
+    return (scores.softmax(dim=-1).to(v.dtype) @ v).transpose(1, 2).flatten(2)
+
+
+class GPT2Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)); x is (B, T, D)."""
+
+    def __init__(self, config: GPT2Config, layer: int):
+        super().__init__()
+        D = config.width
+        self.layer, self.n_heads, self.dropout = layer, config.n_heads, config.dropout
+        self.norm_1, self.norm_2 = nn.LayerNorm(D), nn.LayerNorm(D)
+        self.qkv, self.out = nn.Linear(D, 3 * D), nn.Linear(D, D)
+        self.up, self.down = nn.Linear(D, 4 * D), nn.Linear(4 * D, D)
+
+    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        B, T, D = x.shape
+        qkv = self.qkv(self.norm_1(x)).view(B, T, 3, self.n_heads, D // self.n_heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, D/heads)
+        if cache is not None:
+            k, v = cache.add(self.layer, k, v)
+        x = x + F.dropout(self.out(attend(q, k, v)), self.dropout, self.training)
+        h = F.gelu(self.up(self.norm_2(x)), approximate="tanh")
+        return x + F.dropout(self.down(h), self.dropout, self.training)
+
+
+class GPT2(nn.Module):
+    """GPT-2: learned positions, LayerNorm before each part, GELU, the output layer tied to the token embedding."""
+
+    def __init__(self, config: GPT2Config):
+        super().__init__()
+        self.config = config
+        self.token = nn.Embedding(config.vocab_size, config.width)
+        self.position = nn.Embedding(config.context, config.width)
+        self.blocks = nn.ModuleList(GPT2Block(config, i) for i in range(config.n_layers))
+        self.norm = nn.LayerNorm(config.width)
+        for name, p in self.named_parameters():
+            if p.ndim == 2:  # what is added to the residual stream is smaller the more layers add to it
+                is_sum = name.endswith(("out.weight", "down.weight"))
+                nn.init.normal_(p, std=0.02 / math.sqrt(2 * config.n_layers) if is_sum else 0.02)
+            elif name.endswith("bias"):
+                nn.init.zeros_(p)
+
+    def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        """ids (B, T) to logits (B, T, V). ValueError for more tokens than the context has."""
+        start = _place(self, ids, cache)
+        position = torch.arange(start, start + ids.shape[1], device=ids.device)
+        x = F.dropout(self.token(ids) + self.position(position), self.config.dropout, self.training)
+        for block in self.blocks:
+            x = block(x, cache)
+        if cache is not None:
+            cache.length = start + ids.shape[1]
+        return F.linear(self.norm(x), self.token.weight)
+
+
+def _place(model: GPT2 | GPT, ids: Tensor, cache: Cache | None) -> int:
+    """The position of the first of the new ids; ValueError where they do not fit, or are no (B, T) of whole numbers."""
+    if ids.ndim != 2 or ids.is_floating_point():
+        raise ValueError(f"ids are whole numbers of shape (B, T), not {ids.dtype} of {tuple(ids.shape)}")
+    start = 0 if cache is None else cache.length
+    if start + ids.shape[1] > model.config.context:
+        raise ValueError(f"{start} + {ids.shape[1]} tokens do not fit into a context of {model.config.context}")
+    if cache is not None:
+        if cache.ids.shape[0] != ids.shape[0]:
+            raise ValueError(f"the cache is for {cache.ids.shape[0]} sequences, not for {ids.shape[0]}")
+        cache.ids[:, start : start + ids.shape[1]] = ids
+    return start
+
+
+def _pairs(model: GPT2) -> Iterable[tuple[str, str, bool]]:
+    """(our name, the library's name, whether the library stores the matrix transposed), weight by weight."""
+    yield from (("token.weight", "wte.weight", False), ("position.weight", "wpe.weight", False))
+    parts = {"norm_1": "ln_1", "qkv": "attn.c_attn", "out": "attn.c_proj", "norm_2": "ln_2"}
+    parts |= {"up": "mlp.c_fc", "down": "mlp.c_proj"}
+    for i in range(model.config.n_layers):
+        for ours, theirs in parts.items():
+            yield f"blocks.{i}.{ours}.weight", f"h.{i}.{theirs}.weight", "norm" not in ours
+            yield f"blocks.{i}.{ours}.bias", f"h.{i}.{theirs}.bias", False
+    yield from (("norm.weight", "ln_f.weight", False), ("norm.bias", "ln_f.bias", False))
+
+
+@torch.no_grad()
+def to_transformers(model: GPT2) -> Any:
+    """The same model as the transformers library's GPT2LMHeadModel, in evaluation mode, with copies of the weights.
+
+    The library's linear layers are `Conv1D`, whose matrix is stored transposed: (in, out).
+    """
+    from transformers import GPT2Config as LibraryConfig
+    from transformers import GPT2LMHeadModel
+
+    c = model.config
+    drop = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), c.dropout)
+    sizes = {"n_positions": c.context, "n_embd": c.width, "n_layer": c.n_layers, "n_head": c.n_heads}
+    library = GPT2LMHeadModel(
+        LibraryConfig(vocab_size=c.vocab_size, bos_token_id=0, eos_token_id=0, pad_token_id=0, **sizes, **drop)
+    )
+    ours, theirs = model.state_dict(), library.transformer.state_dict()
+    for name, other, transposed in _pairs(model):
+        theirs[other].copy_(ours[name].T if transposed else ours[name])
+    return library.to(model.token.weight.device).eval()
+
+
+@torch.no_grad()
+def from_transformers(library: Any) -> GPT2:
+    """The library's GPT-2 as ours, in evaluation mode. ValueError where its configuration is not GPT-2's own."""
+    c = library.config
+    if c.activation_function != "gelu_new" or (c.n_inner not in (None, 4 * c.n_embd)) or not c.tie_word_embeddings:
+        raise ValueError("only GPT-2's own shape is known here: tanh GELU, an inner width of 4 D, tied embeddings")
+    model = GPT2(GPT2Config(c.vocab_size, c.n_positions, c.n_layer, c.n_head, c.n_embd, c.resid_pdrop))
+    ours, theirs = model.state_dict(), library.transformer.state_dict()
+    for name, other, transposed in _pairs(model):
+        ours[name].copy_(theirs[other].T if transposed else theirs[other])
+    return model.to(library.device).eval()
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """Sizes of a `GPT`; width is a multiple of 2 n_heads, as rotary positions turn pairs of features."""
+
+    vocab_size: int
+    context: int = 128  # tokens that the model can see
+    n_layers: int = 6
+    n_heads: int = 2
+    width: int = 128  # features per token
+    n_buckets: int = 16_384  # rows of each table of token groups
+    dropout: float = 0.0  # of the token groups' embeddings
+
+
+class GroupEmbedding(nn.Module):
+    """A token's embedding, plus one for the pair and one for the triple of tokens that end there: (B, T, D).
+
+    Groups that fall into the same of the n_buckets rows share it. It is what a table of counts knows, as something to
+    learn and to go on from.
+
+    Source: the hash n-gram embeddings of Pagnoni et al. (2024), arXiv:2412.09871, section 3.2.1.
+    """
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        V = config.vocab_size
+        self.vocab_size, self.dropout = V, config.dropout
+        self.token = nn.Embedding(V, config.width)
+        self.pair = nn.Embedding(min(V**2, config.n_buckets), config.width)
+        self.triple = nn.Embedding(min(V**3, config.n_buckets), config.width)
+        for table, std in ((self.token, 0.5), (self.pair, 0.1), (self.triple, 0.02)):
+            nn.init.normal_(table.weight, std=std)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids (B, 2 + T): the two tokens before, then the T tokens whose embeddings are wanted."""
+        V = self.vocab_size
+        pair = ids[:, 1:] + V * ids[:, :-1]
+        triple = pair[:, 1:] + V * V * ids[:, :-2]
+        groups = self.pair(bucket(pair[:, 1:], V**2, len(self.pair.weight)))
+        groups = groups + self.triple(bucket(triple, V**3, len(self.triple.weight)))
+        return self.token(ids[:, 2:]) + F.dropout(groups, self.dropout, self.training)
+
+
+def bucket(group: Tensor, n_groups: int, n_rows: int) -> Tensor:
+    """A row from 0 to n_rows - 1 for each number of a group: its own where there are enough, else spread evenly.
+
+    Spread by multiplication with Knuth's constant, so that groups which are alike do not share a row.
+    """
+    return group if n_groups <= n_rows else group * 2_654_435_761 % 2**32 % n_rows
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turns the pairs (x_i, x_{i + d/2}) of x (..., d) by the angles whose cos and sin are (..., d/2)."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+def norm(x: Tensor) -> Tensor:
+    """(..., D) to mean 0 and variance 1 along D, without weights."""
+    return F.layer_norm(x, x.shape[-1:])
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)), without biases; x is (B, T, D)."""
+
+    def __init__(self, config: GPTConfig, layer: int):
+        super().__init__()
+        D = config.width
+        self.layer, self.n_heads = layer, config.n_heads
+        self.qkv, self.out = nn.Linear(D, 3 * D, bias=False), nn.Linear(D, D, bias=False)
+        self.up, self.down = nn.Linear(D, 4 * D, bias=False), nn.Linear(4 * D, D, bias=False)
+        for linear in (self.qkv, self.up):
+            nn.init.normal_(linear.weight, std=0.8 / math.sqrt(D))
+        for linear in (self.out, self.down):  # at first a block changes nothing
+            nn.init.zeros_(linear.weight)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: Cache | None = None) -> Tensor:
+        B, T, D = x.shape
+        q_k, v = self.qkv(norm(x)).view(B, T, 3, self.n_heads, D // self.n_heads).split([2, 1], dim=2)
+        q, k = rotate(norm(q_k), cos, sin).permute(2, 0, 3, 1, 4)  # each (B, heads, T, D/heads)
+        v = v.squeeze(2).transpose(1, 2)
+        if cache is not None:
+            k, v = cache.add(self.layer, k, v)
+        x = x + self.out(attend(1.5 * q, k, v))  # normalised queries cannot grow by themselves
+        return x + self.down(F.relu(self.up(norm(x))).square())
+
+
+class GPT(nn.Module):
+    """A GPT that learns faster: embeddings of token groups, rotary positions, normalised queries and keys, ReLU².
+
+    Sources: Su et al. (2021), arXiv:2104.09864 (rotary positions); Henry et al. (2020), arXiv:2010.04245 (normalised
+    queries and keys); So et al. (2021), arXiv:2109.08668 (squared ReLU).
+    """
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.config = config
+        self.embedding = GroupEmbedding(config)
+        self.blocks = nn.ModuleList(Block(config, i) for i in range(config.n_layers))
+        self.head = nn.Linear(config.width, config.vocab_size, bias=False)
+        nn.init.zeros_(self.head.weight)
+        d = config.width // config.n_heads
+        angle = torch.arange(config.context)[:, None] * 1024 ** -torch.linspace(0, 1, d // 2)  # (context, d/2)
+        self.register_buffer("cos", angle.cos()[:, None, None], persistent=False)  # for (B, T, 2, heads, d/2)
+        self.register_buffer("sin", angle.sin()[:, None, None], persistent=False)
+
+    def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        """ids (B, T) to logits (B, T, V). ValueError for more tokens than the context has."""
+        start, T = _place(self, ids, cache), ids.shape[1]
+        before = F.pad(ids, (2, 0)) if cache is None else F.pad(cache.ids, (2, 0))[:, start : start + T + 2]
+        x = norm(self.embedding(before))
+        dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+        x = x.to(dtype)  # the residual stream too, in the precision of the matrix products
+        cos, sin = self.cos[start : start + T].to(dtype), self.sin[start : start + T].to(dtype)
+        for block in self.blocks:
+            x = block(x, cos, sin, cache)
+        if cache is not None:
+            cache.length = start + T
+        return self.head(norm(x))
+
+
+@torch.no_grad()
+def orthogonalise(G: Tensor, n_steps: int = 5, dtype: torch.dtype | None = None) -> Tensor:
+    """Roughly U V^T of each matrix's singular value decomposition G = U S V^T: (..., m, n), of any scale, to the same.
+
+    Five steps of a quintic Newton-Schulz iteration bring the singular values into about [0.7, 1.2], by matrix products
+    alone. dtype: in which they are computed, by default float32.
+
+    Source: Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    X = G.to(dtype or torch.float32)
+    tall = X.shape[-2] > X.shape[-1]
+    X = X.mT if tall else X
+    X = X / (X.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(n_steps):
+        A = X @ X.mT
+        X = a * X + (b * A + c * A @ A) @ X
+    return (X.mT if tall else X).to(G.dtype)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose matrices are orthogonalised before they are applied; for 2-D weights inside the network.
+
+    Matrices of one shape are orthogonalised together. The step is lr * sqrt(max(1, rows / columns)), as in the source;
+    weight_decay shrinks the weights by lr * weight_decay first. dtype: of the Newton-Schulz products.
+
+    Source: Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 0.02,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        dtype: torch.dtype | None = None,
+    ):
+        params = list(params)
+        if any(p.ndim != 2 for p in params):
+            raise ValueError("Muon takes matrices; give the other weights to AdamW")
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.dtype = dtype
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[Tensor]] = {}
+            for p in group["params"]:
+                if p.grad is not None:
+                    by_shape.setdefault(p.shape, []).append(p)
+            for shape, params in by_shape.items():
+                gradients = [p.grad for p in params]
+                buffers = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in params]
+                torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+                ahead = torch.stack(torch._foreach_lerp(gradients, buffers, group["momentum"]))  # Nesterov
+                updates = orthogonalise(ahead, dtype=self.dtype).unbind(0)
+                if group["weight_decay"]:
+                    torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(params, updates, alpha=-group["lr"] * max(1, shape[0] / shape[1]) ** 0.5)
+
+
+def optimizers(
+    model: GPT2 | GPT, *, lr: float = 0.014, lr_embedding: float = 0.01, lr_rest: float = 3e-3, bf16: bool = False
+) -> list[torch.optim.Optimizer]:
+    """Muon (lr) for the matrices inside the blocks; AdamW for the embeddings (lr_embedding) and all else (lr_rest).
+
+    bf16: compute Muon's products in bfloat16.
+    """
+    inside = [p for p in model.blocks.parameters() if p.ndim == 2]
+    embeddings = [p for name, p in model.named_parameters() if name.split(".")[0] in ("embedding", "token", "position")]
+    known = {id(p) for p in inside + embeddings}
+    rest = [p for p in model.parameters() if id(p) not in known]
+    groups = [{"params": embeddings, "lr": lr_embedding}] + ([{"params": rest, "lr": lr_rest}] if rest else [])
+    adamw = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    return [Muon(inside, lr=lr, dtype=torch.bfloat16 if bf16 else None), adamw]
+
+
+def schedule(step: int, n_steps: int, fall: float = 0.5) -> float:
+    """The share of the peak learning rate: 20 steps of warm-up, constant, then a straight fall over the last part.
+
+    fall: the share of the steps in which it falls, to a fiftieth.
+    """
+    return min(1.0, (step + 1) / 20, 0.02 + 0.98 * (1 - step / n_steps) / fall)

@@ -1,0 +1,325 @@
+"""Characters, batches, filters, generation and counts, and the measures of text."""
+
+import math
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from aigc_course import gpt, metrics, text
+
+LINE = "to be, or not to be: that is the question. whether 'tis nobler in the mind to suffer "
+
+
+@pytest.fixture(scope="module")
+def ids():
+    return text.Characters(LINE).encode(LINE * 4)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    model = gpt.GPT2(gpt.GPT2Config(vocab_size=text.Characters(LINE).vocab_size, context=16, n_layers=2, width=32))
+    for p in model.parameters():  # larger weights, so that logits differ
+        torch.nn.init.normal_(p, std=0.3)
+    return model
+
+
+# --- characters and batches -------------------------------------------------------------------------------------------
+
+
+def test_decoding_an_encoding_returns_the_text():
+    characters = text.Characters("hello, world\n")
+    assert characters.decode(characters.encode("low world")) == "low world"
+    assert characters.symbols == "".join(sorted(set("hello, world\n"))) and characters.vocab_size == 10
+    assert characters.encode("").shape == (0,)
+
+
+def test_an_unknown_character_is_named():
+    with pytest.raises(ValueError, match="'ß' is not among the 4"):
+        text.Characters("abcd").encode("abßd")
+
+
+def test_targets_are_one_later_and_each_place_comes_once():
+    ids = torch.arange(21)
+    found = list(text.batches(ids, 4, context=5, n_steps=4, seed=3, progress=False))
+    for x, y in found:
+        assert x.shape == y.shape == (4, 5) and torch.equal(y, x + 1) and (x[:, 1:] == x[:, :-1] + 1).all()
+    assert sorted(torch.cat([x[:, 0] for x, _ in found]).tolist()) == list(range(16))
+    again = list(text.batches(ids, 4, context=5, n_steps=4, seed=3, progress=False))
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(found, again, strict=True))
+
+
+@pytest.mark.parametrize("ids, context", [(torch.arange(5), 5), (torch.zeros(4, 4, dtype=torch.long), 2)])
+def test_texts_too_short_for_a_window_are_named(ids, context):
+    with pytest.raises(ValueError, match="windows of"):
+        next(text.batches(ids, 1, context, 1, progress=False))
+
+
+# --- filters ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def logits():
+    return torch.randn(50, 30, generator=torch.Generator().manual_seed(0)) * 2
+
+
+def kept(logits):
+    return logits.isfinite()
+
+
+def test_without_settings_nothing_changes(logits):
+    assert torch.equal(text.filter_logits(logits), logits)
+    assert torch.equal(text.filter_logits(logits, top_k=30, top_p=1.0), logits)
+    torch.testing.assert_close(text.filter_logits(logits, temperature=0.5), logits * 2)
+
+
+def test_temperature_zero_keeps_the_largest(logits):
+    left = text.filter_logits(logits, temperature=0)
+    assert (kept(left).sum(-1) == 1).all() and torch.equal(left.argmax(-1), logits.argmax(-1))
+
+
+@pytest.mark.parametrize("k", [1, 7, 30, 99])
+def test_top_k_keeps_the_k_largest(logits, k):
+    left = text.filter_logits(logits, top_k=k)
+    assert (kept(left).sum(-1) == min(k, 30)).all()
+    for row, new in zip(logits, left, strict=True):
+        assert set(row.argsort(descending=True)[:k].tolist()) == set(kept(new).nonzero().flatten().tolist())
+
+
+@pytest.mark.parametrize("p", [0.01, 0.5, 0.9, 1.0])
+def test_top_p_keeps_the_smallest_set_that_is_likely_enough(logits, p):
+    for row, new in zip(logits, text.filter_logits(logits, top_p=p), strict=True):
+        probabilities, total, expected = row.double().softmax(0), 0.0, set()
+        for i in probabilities.argsort(descending=True).tolist():
+            if total < p - 1e-9:
+                expected.add(i)
+                total += probabilities[i].item()
+        assert set(kept(new).nonzero().flatten().tolist()) == expected
+
+
+def test_min_p_is_relative_to_the_likeliest(logits):
+    p, left = logits.softmax(-1), text.filter_logits(logits, min_p=0.1)
+    assert torch.equal(kept(left), p >= 0.1 * p.amax(-1, keepdim=True))
+    assert (kept(text.filter_logits(logits, min_p=1.0)).sum(-1) == 1).all()
+
+
+def test_filters_agree_with_the_library(logits):
+    from transformers.generation import logits_process as library
+
+    for settings, theirs in [
+        ({"top_k": 5}, library.TopKLogitsWarper(5)),
+        ({"top_p": 0.8}, library.TopPLogitsWarper(0.8)),
+        ({"min_p": 0.2}, library.MinPLogitsWarper(0.2)),
+        ({"temperature": 0.7}, library.TemperatureLogitsWarper(0.7)),
+    ]:
+        torch.testing.assert_close(text.filter_logits(logits, **settings), theirs(None, logits.clone()))
+
+
+def test_filters_leave_their_argument_as_it_was(logits):
+    before = logits.clone()
+    text.filter_logits(logits, temperature=0.5, top_k=3, top_p=0.5, min_p=0.1)
+    assert torch.equal(logits, before)
+
+
+@pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}, {"min_p": 0.0}])
+def test_settings_out_of_range_are_named(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        text.filter_logits(torch.zeros(3), **bad)
+
+
+# --- generation -------------------------------------------------------------------------------------------------------
+
+
+def test_cache_writes_the_same_tokens(model, ids):
+    for n in (10, 40):  # within the context, and beyond it
+        slow = text.generate(model, ids[None, :4], n, temperature=0, cache=False)
+        assert torch.equal(text.generate(model, ids[None, :4], n, temperature=0), slow) and slow.shape == (1, 4 + n)
+    drawn = [text.generate(model, ids[:8].view(2, 4), 12, seed=1, cache=cache) for cache in (True, False)]
+    assert torch.equal(*drawn) and drawn[0].shape == (2, 16)
+
+
+def test_greedy_takes_the_likeliest_each_time(model, ids):
+    written = text.generate(model, ids[None, :4], 8, temperature=0)
+    for t in range(4, 12):
+        assert written[0, t] == model(written[:, :t])[0, -1].argmax()
+
+
+def test_drawing_follows_the_model(model, ids):
+    start = ids[None, :5].expand(4000, 5)
+    drawn = text.generate(model, start, 1, temperature=0.7, top_k=4, seed=0)[:, -1]
+    p = text.filter_logits(model(start[:1])[0, -1], temperature=0.7, top_k=4).softmax(0)
+    share = torch.bincount(drawn, minlength=len(p)) / len(drawn)
+    assert (share - p).abs().max() < 0.03 and (share[p == 0] == 0).all()
+
+
+def test_generation_stops_where_it_is_told_and_keeps_the_mode(model, ids):
+    model.train()
+    written = text.generate(model, ids[None, :4], 9, temperature=0, stop=lambda ids: ids.shape[1] == 7)
+    assert written.shape == (1, 7) and model.training and torch.equal(written[:, :4], ids[None, :4])
+
+
+def test_a_seed_repeats_the_drawing(model, ids):
+    a, b, c = (text.generate(model, ids[None, :4], 12, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+
+
+# --- counts -----------------------------------------------------------------------------------------------------------
+
+
+def slow_counts(ids, order):
+    followers = defaultdict(Counter)
+    for i in range(len(ids)):
+        for k in range(min(order, i + 1)):
+            followers[tuple(ids[i - k : i])][ids[i]] += 1
+    return followers
+
+
+def slow_probability(followers, context, symbol, V):
+    shorter = slow_probability(followers, context[1:], symbol, V) if context else 1 / V
+    if context not in followers:
+        return shorter
+    n, total = len(followers[context]), sum(followers[context].values())
+    return (followers[context][symbol] + n * shorter) / (total + n)
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_counts_agree_with_dictionaries(order):
+    generator = torch.Generator().manual_seed(order)
+    ids, new = torch.randint(5, (300,), generator=generator), torch.randint(6, (80,), generator=generator)
+    followers, b = slow_counts(ids.tolist(), order), new.tolist()
+    expected = [slow_probability(followers, tuple(b[max(0, i - order + 1) : i]), b[i], 6) for i in range(len(b))]
+    model = text.NGram(ids, order, 6)
+    np.testing.assert_allclose(model.probabilities(new), expected, rtol=1e-12)
+    np.testing.assert_allclose(model.nats(new), -np.log(expected), rtol=1e-12)
+
+
+@pytest.mark.parametrize("context", [[0, 1, 2], [4, 4, 4], []])
+def test_probabilities_sum_to_one(context):
+    model = text.NGram(torch.randint(4, (200,), generator=torch.Generator().manual_seed(0)), 4, 5)
+    total = sum(model.probabilities(torch.tensor([*context, symbol]))[-1] for symbol in range(5))
+    assert total == pytest.approx(1, abs=1e-12)
+
+
+def test_order_one_knows_how_often_each_symbol_came():
+    ids = torch.tensor([0, 0, 0, 1])
+    np.testing.assert_allclose(text.NGram(ids, 1, 3).probabilities(torch.arange(3)),
+                               [(3 + 2 / 3) / 6, (1 + 2 / 3) / 6, (2 / 3) / 6])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "ids, order, V", [([0, 1], 0, 2), ([0, 2], 1, 2), ([-1], 1, 2), ([], 1, 2), ([0, 1], 40, 65), ([[0]], 1, 2)]
+)
+def test_what_cannot_be_counted_is_named(ids, order, V):
+    with pytest.raises(ValueError, match="order|ids must be"):
+        text.NGram(torch.tensor(ids, dtype=torch.long), order, V)
+
+
+# --- measures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("context, stride", [(16, 16), (16, 8), (16, 5), (8, 1), (7, 3)])
+def test_every_token_is_scored_once_with_enough_before_it(model, context, stride):
+    ids = torch.randint(model.config.vocab_size, (61,), generator=torch.Generator().manual_seed(0))
+    expected, start = [], 0
+    while len(expected) < len(ids) - 1:  # one window at a time; the last one ends with the text
+        first = min(start, len(ids) - 1 - context)
+        window = ids[first : first + context + 1]
+        nats = F.cross_entropy(model(window[None, :-1])[0], window[1:], reduction="none")
+        expected += nats[len(expected) - first :].tolist()
+        start += stride
+    assert len(expected) == 60
+    for batch_size in (1, 3, 64):
+        found = metrics.nats_per_token(model, ids, context=context, stride=stride, batch_size=batch_size)
+        assert found == pytest.approx(sum(expected) / 60, abs=1e-5)
+
+
+def test_a_uniform_model_has_the_log_of_its_symbols():
+    class Uniform(torch.nn.Module):
+        def forward(self, ids):
+            return torch.zeros(*ids.shape, 7)
+
+    assert metrics.nats_per_token(Uniform(), torch.zeros(50, dtype=torch.long), context=9, stride=4) == pytest.approx(
+        math.log(7), abs=1e-6
+    )
+
+
+def test_counts_as_a_model_have_the_same_nats(ids):
+    V = int(ids.max()) + 1
+    counts = text.NGram(ids, 3, V)
+
+    class Counted(torch.nn.Module):
+        def forward(self, ids):
+            rows = [[[counts.probabilities(torch.tensor([*row[: t + 1], w]))[-1] for w in range(V)]
+                     for t in range(len(row))] for row in ids.tolist()]  # fmt: skip
+            return torch.tensor(rows).log()
+
+    found = metrics.nats_per_token(Counted(), ids[:40], context=8, stride=4)
+    assert found == pytest.approx(counts.nats(ids[:40])[1:].mean(), abs=1e-5)
+
+
+def test_the_mode_of_the_model_is_kept(model, ids):
+    model.train()
+    metrics.nats_per_token(model, ids, context=16, stride=16)
+    assert model.training
+
+
+@pytest.mark.parametrize("ids, stride", [(torch.zeros(1, dtype=torch.long), 1), (torch.zeros(9, dtype=torch.long), 0)])
+def test_what_cannot_be_scored_is_named(model, ids, stride):
+    with pytest.raises(ValueError, match="expected"):
+        metrics.nats_per_token(model, ids, context=4, stride=stride)
+
+
+@pytest.mark.parametrize("sample, corpus, longest", [
+    ("xxabcdyy", "zabcdez", "abcd"), ("abc", "abc", "abc"), ("abc", "xyz", ""), ("", "abc", ""),
+    ("abxcd", "ab cd", "ab"), ("aaaa", "baab", "aa"),
+])  # fmt: skip
+def test_longest_overlap(sample, corpus, longest):
+    assert metrics.longest_overlap(sample, corpus) == longest
+
+
+def test_longest_overlap_agrees_with_trying_everything():
+    generator = np.random.default_rng(0)
+    sample, corpus = ("".join(generator.choice(list("ab "), n)) for n in (40, 200))
+    pieces = {sample[i:j] for i in range(40) for j in range(i, 41)}
+    assert len(metrics.longest_overlap(sample, corpus)) == max(len(p) for p in pieces if p in corpus)
+
+
+def test_bleu():
+    said = "the cat sat on the mat ."
+    assert metrics.bleu([said], [[said]]) == pytest.approx(100)
+    assert metrics.bleu([said], [["something else entirely , you see"]]) < 5
+    assert metrics.bleu([said, said], [["no .", said], [said]]) == pytest.approx(100)
+    # by hand: 4-grams 1 of 2, 3-grams 2 of 3, pairs 3 of 4, words 4 of 5; as long as its reference
+    by_hand = 100 * (1 / 2 * 2 / 3 * 3 / 4 * 4 / 5) ** 0.25
+    assert metrics.bleu(["a b c d x"], [["a b c d e"]]) == pytest.approx(by_hand, abs=0.01)
+
+
+@pytest.mark.parametrize("texts, references", [(["a"], []), (["a"], [[]]), (["a", "b"], [["a"]])])
+def test_bleu_without_references_is_named(texts, references):
+    with pytest.raises(ValueError, match="at least one"):
+        metrics.bleu(texts, references)
+
+
+# --- something to play with -------------------------------------------------------------------------------------------
+
+
+def test_sampling_explorer_redraws(monkeypatch):
+    from aigc_course import widgets
+
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **kwargs: shown.append(data))
+    logits = torch.randn(9, generator=torch.Generator().manual_seed(0))
+    box = widgets.sampling_explorer(logits, list("abcdefghi"), alt="bars of nine letters")
+    *sliders, image = box.children
+    assert [slider.description for slider in sliders] == ["temperature", "top_k", "top_p", "min_p"]
+    for slider, value in zip(sliders, (0.5, 3, 0.5, 0.4), strict=True):
+        before = image.value
+        slider.value = value
+        assert image.value != before or slider is sliders[-1]
+    sliders[0].value = 0.0
+    assert shown[0]["text/plain"] == "bars of nine letters" and shown[0]["image/png"]
+    with pytest.raises(ValueError, match="9,.* and there are 2 names"):
+        widgets.sampling_explorer(logits, ["a", "b"], alt="x")
