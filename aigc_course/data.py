@@ -146,14 +146,9 @@ def standin_in_use() -> bool:
 
 
 def standin_note() -> str:
-    """Text for the titles of figures: "stand-in data: digits", or "" where the data are genuine."""
-    return "stand-in data: digits" if standin_in_use() else ""
-
-
-def standin_text_note() -> str:
-    """`standin_note` for text: "stand-in data: storefront tickets", or "" where all texts in use are genuine."""
-    names = [TEXTS[dataset][1] for dataset, source in used.items() if source == "stand-in" and dataset in TEXTS]
-    return f"stand-in data: {', '.join(names)}" if names else ""
+    """Text for the titles of figures, such as "stand-in data: digits", or "" where the data are genuine."""
+    names = [TEXTS[name][1] if name in TEXTS else "digits" for name, source in used.items() if source == "stand-in"]
+    return f"stand-in data: {', '.join(dict.fromkeys(names))}" if names else ""
 
 
 def embedded(name: str) -> Path:

@@ -140,7 +140,7 @@ def test_downloads_once_and_decodes(site):
         ]
     assert sorted(site.gets) == sorted(site.files)
     assert set(data.used) == set(LOADERS) and set(data.used.values()) == {"upstream"}
-    assert data.standin_text_note() == "" and not data.standin_in_use()
+    assert data.standin_note() == "" and not data.standin_in_use()
 
 
 def test_e2e_splits(site):
@@ -274,7 +274,7 @@ def test_standins_on_request(site, carried, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5 and all("AIGC_STANDIN=1 is set" in line and "stand in for" in line for line in lines)
     assert site.gets == [] and data.used == dict.fromkeys(LOADERS, "stand-in")
-    assert data.standin_text_note().startswith("stand-in data: docstrings of Python's standard library, poems")
+    assert data.standin_note().startswith("stand-in data: docstrings of Python's standard library, poems")
     assert data.standin_in_use()
 
 
@@ -328,7 +328,7 @@ def test_standin_takes_over_and_never_mixes(site, carried, monkeypatch, capsys, 
     standin = LOADERS[dataset]()
     message = check_sentence(capsys.readouterr().out)
     assert "answered 404" in message and f"until then {other} stand in for {name}." in message
-    assert data.used == {dataset: "stand-in"} and data.standin_text_note() == f"stand-in data: {other}"
+    assert data.used == {dataset: "stand-in"} and data.standin_note() == f"stand-in data: {other}"
     n_gets = len(site.gets)
     assert LOADERS[dataset]() == standin and len(site.gets) == n_gets  # not tried again
     assert capsys.readouterr().out == f"{name} cannot be had (see above), so {other} stand in.\n"
