@@ -7,8 +7,8 @@ warm-up, cosine to a tenth, betas 0.9 and 0.99, weight decay 0.1 of matrices, gr
 stacked one by one. Its loss on the whole last tenth of tinyshakespeare is the target. The steps from there to the
 chapter's recipe, of 4 layers, a context of 64 and a schedule just long enough for that loss, are added one at a time.
 All recipes advance in turns, so that a busy machine slows all of them alike; evaluation is not counted. Every loss is
-of the same characters, each predicted once, with windows of the recipe's own context and a stride of half of it. The
-loss at equal time is of the chapter's whole recipe, 6 layers and a context of 128. Ratios count.
+of the same characters, each predicted once, in windows of the recipe's own context side by side. The loss at equal time
+is of the chapter's whole recipe, 6 layers and a context of 128. Ratios count.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Recipe:
         with torch.no_grad():
             context = torch.autocast("cpu", torch.bfloat16, enabled=self.bf16)
             return metrics.nats_per_token(
-                self.net, self.val, context=self.context, stride=self.context // 2, autocast=context
+                self.net, self.val, context=self.context, stride=self.context, autocast=context
             )
 
     def time_to(self, loss: float) -> float:
