@@ -169,7 +169,9 @@ def to_transformers(model: GPT2) -> Any:
 def from_transformers(library: Any) -> GPT2:
     """The library's GPT-2 as ours, in evaluation mode. ValueError where its configuration is not GPT-2's own."""
     c = library.config
-    if c.activation_function != "gelu_new" or (c.n_inner not in (None, 4 * c.n_embd)) or not c.tie_word_embeddings:
+    usual = c.scale_attn_weights and not c.scale_attn_by_inverse_layer_idx and c.layer_norm_epsilon == 1e-5
+    shape = c.activation_function == "gelu_new" and c.n_inner in (None, 4 * c.n_embd) and c.tie_word_embeddings
+    if not usual or not shape:
         raise ValueError("only GPT-2's own shape is known here: tanh GELU, an inner width of 4 D, tied embeddings")
     model = GPT2(GPT2Config(c.vocab_size, c.n_positions, c.n_layer, c.n_head, c.n_embd, c.resid_pdrop))
     ours, theirs = model.state_dict(), library.transformer.state_dict()
@@ -284,7 +286,10 @@ class GPT(nn.Module):
         self.register_buffer("sin", angle.sin()[:, None, None], persistent=False)
 
     def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
-        """ids (B, T) to logits (B, T, V). ValueError for more tokens than the context has."""
+        """ids (B, T) to logits (B, T, V). Two ids 0 are taken to stand before the first.
+
+        ValueError for more tokens than the context has.
+        """
         start, T = _place(self, ids, cache), ids.shape[1]
         before = F.pad(ids, (2, 0)) if cache is None else F.pad(cache.ids, (2, 0))[:, start : start + T + 2]
         x = norm(self.embedding(before))
@@ -302,8 +307,8 @@ class GPT(nn.Module):
 def orthogonalise(G: Tensor, n_steps: int = 5, dtype: torch.dtype | None = None) -> Tensor:
     """Roughly U V^T of each matrix's singular value decomposition G = U S V^T: (..., m, n), of any scale, to the same.
 
-    Five steps of a quintic Newton-Schulz iteration bring the singular values into about [0.7, 1.2], by matrix products
-    alone. dtype: in which they are computed, by default float32.
+    Five steps of a quintic Newton-Schulz iteration bring the singular values that are not tiny into about [0.7, 1.2],
+    by matrix products alone; tiny ones grow up to 485-fold. dtype: in which they are computed, by default float32.
 
     Source: Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
     """

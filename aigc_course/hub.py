@@ -54,8 +54,9 @@ def model(name: str | None = None, *, device: str | None = None, dtype: torch.dt
 
     place, name = folder(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place)
-        network = AutoModelForCausalLM.from_pretrained(place, dtype=dtype or torch.float32, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        options = {"dtype": dtype or torch.float32, "use_safetensors": True, "trust_remote_code": False}
+        network = AutoModelForCausalLM.from_pretrained(place, **options)
     except (OSError, ValueError, KeyError, ImportError) as error:
         first = str(error).strip().split("\n")[0]
         raise HubError(f"the files of {name} are no causal language model that this library reads ({first})") from None
@@ -92,7 +93,7 @@ def folder(name: str | None = None) -> tuple[Path, str]:
 
 
 def endpoint() -> str:
-    """The address of the hub, without a password in it where it is shown: HF_ENDPOINT, or the public one."""
+    """The address of the hub as it is set: HF_ENDPOINT, or the public one. To be shown only through data._public."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 

@@ -37,8 +37,8 @@ def batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield n_steps batches x, y, each (B, context): windows of ids (N,) from random places; y is x one token later.
 
-    A pass over the text visits each place once, in an order of its own (`train.batches`). ValueError for sizes that do
-    not fit.
+    A pass visits each place once as the beginning of a window, in an order of its own (`train.batches`); windows
+    overlap, so that a pass reads each token about `context` times. ValueError for sizes that do not fit.
     """
     if ids.ndim != 1 or len(ids) <= context:
         raise ValueError(f"ids have shape {tuple(ids.shape)}; windows of {context} need (N,) with N > {context}")
@@ -78,7 +78,7 @@ def filter_logits(
     if top_k is not None and top_k < logits.shape[-1]:
         kth = logits.topk(top_k, dim=-1).values[..., -1:]
         logits = logits.masked_fill(logits < kth, -torch.inf)
-    if top_p is not None:
+    if top_p is not None and top_p < 1:  # at 1 nothing is cut, where rounding in the sum would
         ordered, order = logits.softmax(dim=-1).sort(dim=-1, descending=True)
         before = ordered.cumsum(dim=-1) - ordered  # probability of those that are likelier
         excluded = torch.zeros_like(before, dtype=torch.bool).scatter(-1, order, before >= top_p)
@@ -107,7 +107,8 @@ def generate(
 
     temperature 0 is greedy; the others are those of `filter_logits`. seed: of the drawing, or None to go on with
     PyTorch's own. cache: keep keys and values instead of reading everything again for each token; the tokens are the
-    same. A text longer than the context goes on from its last half, which is read anew.
+    same but for rounding. Of a longer prompt the last `context` tokens are read; when the context is full, the text
+    goes on from its last half, read anew.
     """
     context, was_training = model.config.context, model.training
     model.eval()
@@ -116,7 +117,7 @@ def generate(
     seen = unread  # what the model conditions on
     for _ in range(n_tokens):
         if seen.shape[1] > context:
-            seen = unread = seen[:, -(context // 2) :]
+            seen = unread = seen[:, -max(1, context // 2) :]
             memory = gpt.Cache(model, len(ids)) if cache else None
         logits = model(unread, memory)[:, -1] if cache else model(seen)[:, -1]
         logits = filter_logits(logits.float(), temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)

@@ -323,3 +323,8 @@ def test_sampling_explorer_redraws(monkeypatch):
     assert shown[0]["text/plain"] == "bars of nine letters" and shown[0]["image/png"]
     with pytest.raises(ValueError, match="9,.* and there are 2 names"):
         widgets.sampling_explorer(logits, ["a", "b"], alt="x")
+
+
+def test_top_p_of_one_cuts_nothing_not_even_by_rounding():
+    z = torch.randn(5, 65, generator=torch.Generator().manual_seed(0)) * 8
+    assert torch.equal(text.filter_logits(z, top_p=1.0), z)

@@ -32,7 +32,7 @@ PARTS = {  # name in the table: flag
     "Muon for AdamW": "muon",
 }
 ALL = frozenset(PARTS.values())
-WIDTHS, LENGTHS = (32, 64, 96, 128), (125, 250, 500)  # steps of 1,024 characters: no text is read twice
+WIDTHS, LENGTHS = (32, 64, 96, 128), (125, 250, 500)  # steps of 1,024 characters: at most half the text
 
 
 class Variant(nn.Module):
