@@ -17,7 +17,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +181,43 @@ def number_of(answer: Any) -> float:
     if not math.isfinite(value):
         raise Wrong(f"the answer must be a finite number; what came is {value}.")
     return value
+
+
+def prediction_of(answer: Any, keys: Iterable[str], words: Sequence[str]) -> dict[str, str]:
+    """What the learner predicts: for each of the keys one of the words, from a dict, whatever its case and full stops.
+
+    Raises Wrong for other words or keys that are missing, NotAttempted where a value is.
+    """
+    keys = list(keys)
+    if not isinstance(answer, Mapping) or not set(keys) <= answer.keys():
+        raise Wrong(f"the prediction must be a dict with the keys {_listed(keys, 'and')}.")
+    said = {key: answer[key].strip(" .").lower() if isinstance(answer[key], str) else answer[key] for key in keys}
+    for key, word in said.items():
+        if word is None or word is ... or isinstance(word, str) and not word:
+            raise NotAttempted(f'"{key}" has no value.')
+        if not isinstance(word, str) or word not in words:
+            raise Wrong(f'"{key}" must be {_listed(words, "or")}; what came is `{text_of(answer[key])}`.')
+    return said
+
+
+def _listed(names: Sequence[str], last: str) -> str:
+    """ "a", "b" and "c"."""
+    *others, final = [f'"{name}"' for name in names]
+    return f"{', '.join(others)} {last} {final}"
+
+
+def name_mistake(
+    value: float, mistakes: Mapping[Any, str], within: float | Callable[[float], float], *, relative: bool = False
+) -> None:
+    """Raise Wrong with the sentence of the mistake that gives the nearest value, unless that is not within reach.
+
+    mistakes: {its value, or an expression of it with the names of `math`: what to tell the learner}. within: how near
+    the value must be, or that as a function of the mistake's. relative: nearest in proportion to the mistake's value.
+    """
+    found = [(eval(m, vars(math).copy()) if isinstance(m, str) else m, sentence) for m, sentence in mistakes.items()]
+    nearest, sentence = min(found, key=lambda pair: abs(value - pair[0]) / (pair[0] if relative else 1))
+    if abs(value - nearest) <= (within(nearest) if callable(within) else within):
+        raise Wrong(sentence)
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

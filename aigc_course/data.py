@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aigc_course import runtime
 from aigc_course.records import (  # noqa: F401  they are the package's `data.banking77` and so on
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import requests
     from torch import Tensor
 
+T = TypeVar("T")
 REGISTRY = Path(__file__).with_name("registry.csv")
 ATTEMPTS = 2  # times that one address is asked for one file
 PAUSE = 0.5  # seconds before an address is asked again
@@ -217,29 +218,45 @@ def reachable(dataset: str, timeout: float = 3) -> tuple[bool, str]:
 
 
 def _images(dataset: str, name: str, split: str, device: str | None) -> ImageSet:
-    """The genuine set, or the stand-in with a printed sentence. One process does not mix the two unawares."""
+    """The genuine set, or scikit-learn's digits in its place."""
     _check_split(split)
-    standin = _flag("AIGC_STANDIN")
+
+    def genuine() -> ImageSet:
+        images, labels = _load(dataset, split)
+        return ImageSet(images.to(device), labels.to(device), name)
+
+    def standin() -> ImageSet:
+        return digits(split, device=device)._replace(name="digits (stand-in)")
+
+    return _genuine_or(dataset, name, "scikit-learn's digits", genuine, standin)
+
+
+def _genuine_or(dataset: str, name: str, other: str, genuine: Callable[[], T], standin: Callable[[], T]) -> T:
+    """What genuine() gives, or, with a printed sentence, standin(). One process does not mix the two unawares.
+
+    name, other: what the sentence calls the data set and what stands in for it.
+    """
+    forced = _flag("AIGC_STANDIN")
     settings = (dataset, *(runtime.setting(f"AIGC_{key}") for key in ("CACHE", "DATA_MIRROR", "OFFLINE", "TIMEOUT")))
-    if standin:
-        why = f"AIGC_STANDIN=1 is set, so scikit-learn's digits stand in for {name}."
-    elif standin is None and settings in _failures:
-        why = f"{name} is still missing (see above), so scikit-learn's digits stand in for it."
+    if forced:
+        why = f"AIGC_STANDIN=1 is set, so {other} stand in for {name}."
+    elif forced is None and settings in _failures:
+        why = f"{name} is still missing (see above), so {other} stand in for it."
     else:
         try:
-            images, labels = _load(dataset, split)
+            found = genuine()
             if used.get(dataset) == "stand-in":
                 print(f"{name} is here now; run the notebook again from its first cell, so that no stand-in is left.")
             used[dataset] = "upstream"
-            return ImageSet(images.to(device), labels.to(device), name)
+            return found
         except DataError as error:
-            if standin is False or used.get(dataset) == "upstream":
+            if forced is False or used.get(dataset) == "upstream":
                 raise
             _failures.add(settings)
-            why = f"{str(error).rstrip('.')}; until then scikit-learn's digits stand in for {name}."
+            why = f"{str(error).rstrip('.')}; until then {other} stand in for {name}."
     print(why)
     used[dataset] = "stand-in"
-    return digits(split, device=device)._replace(name="digits (stand-in)")
+    return standin()
 
 
 def _load(dataset: str, split: str) -> tuple[Tensor, Tensor]:
@@ -274,33 +291,12 @@ def _decode(row: Row, path: Path, n_dims: int) -> Tensor:
     return torch.frombuffer(raw, dtype=torch.uint8, offset=start).view(sizes)
 
 
-def _genuine_or(dataset: str, genuine: Callable[[dict[str, str]], Any], standin: Callable[[], Any]) -> Any:
-    """What genuine makes of a data set's texts, by file name, or the stand-in; by the rules of `_images`."""
-    name, other = TEXTS[dataset]
-    settings = (dataset, *(runtime.setting(f"AIGC_{key}") for key in ("CACHE", "DATA_MIRROR", "OFFLINE", "TIMEOUT")))
-    forced = _flag("AIGC_STANDIN")
-    if forced:
-        why = f"AIGC_STANDIN=1 is set, so {other} stand in for {name}."
-    elif forced is None and settings in _failures:
-        why = f"{name} cannot be had (see above), so {other} stand in."
-    else:
-        try:
-            result = _read_texts(dataset, genuine)
-            if used.get(dataset) == "stand-in":
-                print(f"{name} can be had now; run the notebook again from its first cell, without the stand-in.")
-            used[dataset] = "upstream"
-            return result
-        except DataError as error:
-            if forced is False or used.get(dataset) == "upstream":
-                raise
-            _failures.add(settings)
-            why = f"{str(error).rstrip('.')}; until then {other} stand in for {name}."
-    print(why)
-    used[dataset] = "stand-in"
-    return standin()
+def _texts_or(dataset: str, genuine: Callable[[dict[str, str]], T], standin: Callable[[], T]) -> T:
+    """What genuine makes of a data set's texts, by file name, or the stand-in."""
+    return _genuine_or(dataset, *TEXTS[dataset], lambda: _read_texts(dataset, genuine), standin)
 
 
-def _read_texts(dataset: str, genuine: Callable[[dict[str, str]], Any]) -> Any:
+def _read_texts(dataset: str, genuine: Callable[[dict[str, str]], T]) -> T:
     """Fetch a data set's files, and let genuine decode their texts."""
     pairs = zip(_rows(dataset), fetch(dataset), strict=True)
     try:

@@ -308,19 +308,16 @@ def nats_per_token(
     stride = min(stride, context)
     starts = list(range(0, N - 1 - context, stride)) + [N - 1 - context]  # the last window ends with the text
     scored_to, total = 0, 0.0
-    was_training = model.training
-    model.eval()
     offsets = torch.arange(context + 1, device=ids.device)
-    for first in range(0, len(starts), batch_size):
-        part = torch.tensor(starts[first : first + batch_size], device=ids.device)
-        window = ids[part[:, None] + offsets]
-        with autocast or nullcontext():
-            logits = model(window[:, :-1])
-        nats = F.cross_entropy(logits.float().transpose(1, 2), window[:, 1:], reduction="none")  # (B, context)
-        for start, row in zip(starts[first : first + batch_size], nats.double(), strict=True):
-            total += row[scored_to - start :].sum().item()  # targets up to scored_to are done
-            scored_to = start + context
-    model.train(was_training)
+    with _evaluating(model, autocast):
+        for first in range(0, len(starts), batch_size):
+            part = starts[first : first + batch_size]
+            window = ids[torch.tensor(part, device=ids.device)[:, None] + offsets]
+            logits = model(window[:, :-1]).float()
+            nats = F.cross_entropy(logits.transpose(1, 2), window[:, 1:], reduction="none")  # (B, context)
+            for start, row in zip(part, nats.cpu().double(), strict=True):
+                total += row[scored_to - start :].sum().item()  # targets up to scored_to are done
+                scored_to = start + context
     return total / (N - 1)
 
 

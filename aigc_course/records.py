@@ -48,7 +48,7 @@ def shakespeare() -> Text:
         n_train = int(0.9 * len(text))
         return Text(text[:n_train], text[n_train:], name)
 
-    return data._genuine_or(
+    return data._texts_or(
         "tinyshakespeare",
         lambda files: split(files["input.txt"], "tinyshakespeare"),
         lambda: split(docstrings(), "docstrings (stand-in)"),
@@ -108,7 +108,7 @@ def tang_poems() -> list[dict]:
             poems.setdefault(text, {"title": entry["title"], "author": entry["author"], "lines": lines})
         return list(poems.values())
 
-    return data._genuine_or(
+    return data._texts_or(
         "tang300", genuine, lambda: json.loads(data.embedded("poems.json").read_text(encoding="utf-8"))
     )
 
@@ -141,14 +141,14 @@ def banking77(split: str) -> list[dict]:
             records += [{"text": text, "label": label} for text in parts[split]]
         return records
 
-    return data._genuine_or("banking77", genuine, standin)
+    return data._texts_or("banking77", genuine, standin)
 
 
 def banking77_labels() -> list[str]:
     """The names of `banking77`'s 77 intents, such as "card_arrival", or of the stand-in's, in the order of labels."""
     from aigc_course import data
 
-    return data._genuine_or(
+    return data._texts_or(
         "banking77",
         lambda files: json.loads(files["categories.json"]),
         lambda: sorted({ticket["intent"] for ticket in storefront("tickets")}),
@@ -192,7 +192,7 @@ def e2e(split: str) -> list[dict]:
             records += [{"mr": dict(mr), "text": text} for text in product["copy"]]
         return records
 
-    return data._genuine_or("e2e", genuine, standin)
+    return data._texts_or("e2e", genuine, standin)
 
 
 def e2e_references(records: list[dict]) -> list[tuple[dict, list[str]]]:
@@ -221,7 +221,7 @@ def sentfin() -> list[dict]:
     def genuine(files: dict[str, str]) -> list[dict]:
         return [{"title": row["Title"], "entities": _entities(row["Decisions"])} for row in _csv(files["SEntFiN.csv"])]
 
-    return data._genuine_or(
+    return data._texts_or(
         "sentfin",
         genuine,
         lambda: [{key: record[key] for key in ("title", "entities")} for record in storefront("headlines")],

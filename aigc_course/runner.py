@@ -3,6 +3,7 @@
 import copy
 import importlib.util
 import logging
+import math
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import nbformat
@@ -80,6 +82,7 @@ def execute(path: Path, cwd: Path, variables: dict[str, str], timeout: int, bar:
     started, cell, done, peak, error = time.monotonic(), None, threading.Event(), [0.0], ""
     try:
         with open(scratch / "log", "wb") as log, client.setup_kernel(cwd=str(cwd), env=env, stdout=log, stderr=log):
+            _look_again(client.kc.shell_channel)
             threading.Thread(target=_watch, args=(manager.provisioner.pid, done, peak, bar), daemon=True).start()
             for count, cell in enumerate(code_cells(notebook), start=1):
                 bar.set_description_str(f"{label} · {cell.id}")
@@ -104,6 +107,27 @@ def execute(path: Path, cwd: Path, variables: dict[str, str], timeout: int, bar:
     run = {"profile": variables.get("AIGC_PROFILE", "lesson"), "device": "cpu", "torch": None} | run
     run |= {"minutes": (time.monotonic() - started) / 60, "peak_gb": run.get("peak_gb") or peak[0]}
     return Outcome(notebook, run, error)
+
+
+def _look_again(channel: Any) -> None:
+    """Makes an asynchronous channel look for messages each second, instead of only when it is woken.
+
+    What nbclient sends to a widget's output area leaves through the shell socket without asyncio's knowledge, and now
+    and then takes with it the wake-up of the reply that just came (jupyter/nbclient#312): the run waited for ever.
+    """
+    get_msg = channel.get_msg
+
+    async def attentive(timeout: float | None = None) -> dict[str, Any]:
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            left = end - time.monotonic()
+            try:
+                return await get_msg(timeout=min(1.0, max(0.0, left)))
+            except Empty:
+                if left <= 1:
+                    raise
+
+    channel.get_msg = attentive
 
 
 def _watch(pid: int, done: threading.Event, peak: list[float], bar: tqdm) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aigc_course import gpt, train
+from aigc_course import gpt, metrics, train
 
 
 class Characters:
@@ -110,25 +110,24 @@ def generate(
     same but for rounding. Of a longer prompt the last `context` tokens are read; when the context is full, the text
     goes on from its last half, read anew.
     """
-    context, was_training = model.config.context, model.training
-    model.eval()
+    context = model.config.context
     generator = None if seed is None else torch.Generator(ids.device).manual_seed(seed)
     memory, unread = gpt.Cache(model, len(ids)) if cache else None, ids[:, -context:]
     seen = unread  # what the model conditions on
-    for _ in range(n_tokens):
-        if seen.shape[1] > context:
-            seen = unread = seen[:, -max(1, context // 2) :]
-            memory = gpt.Cache(model, len(ids)) if cache else None
-        logits = model(unread, memory)[:, -1] if cache else model(seen)[:, -1]
-        logits = filter_logits(logits.float(), temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-        if temperature == 0:
-            unread = logits.argmax(dim=-1, keepdim=True)
-        else:
-            unread = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
-        ids, seen = torch.cat([ids, unread], dim=1), torch.cat([seen, unread], dim=1)
-        if stop is not None and stop(ids):
-            break
-    model.train(was_training)
+    with metrics._evaluating(model, None):
+        for _ in range(n_tokens):
+            if seen.shape[1] > context:
+                seen = unread = seen[:, -max(1, context // 2) :]
+                memory = gpt.Cache(model, len(ids)) if cache else None
+            logits = model(unread, memory)[:, -1] if cache else model(seen)[:, -1]
+            logits = filter_logits(logits.float(), temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+            if temperature == 0:
+                unread = logits.argmax(dim=-1, keepdim=True)
+            else:
+                unread = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
+            ids, seen = torch.cat([ids, unread], dim=1), torch.cat([seen, unread], dim=1)
+            if stop is not None and stop(ids):
+                break
     return ids
 
 

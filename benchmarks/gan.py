@@ -20,26 +20,23 @@ first in speed alone, so its ratio is that of the times of a step.
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
 
+import side_by_side
 import torch
 from PIL import Image
+from side_by_side import finite, head, median, part, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from aigc_course import data, gan, metrics, receipts, runtime, train
 
-ROOT = Path(__file__).resolve().parent.parent
-RECEIPT = ROOT / "receipts" / "bench_gan.json"
+RECEIPT = side_by_side.FOLDER / "bench_gan.json"
 PLAIN_EVALUATIONS = 1  # its generator takes as long for 10,000 images as for 25 steps of training
 N_SAMPLES = 10_000
 BATCH = 64
@@ -239,7 +236,7 @@ class Recipe:
 
     def time_to(self, distance: float) -> float:
         """Seconds of training until the first evaluation at or below distance; infinity where it is never reached."""
-        return next((seconds for seconds, reached in self.distances if reached <= distance), math.inf)
+        return side_by_side.time_to(self.distances, distance)
 
 
 def recipes(seconds: float, rung_seconds: float, chapter_steps: int, bf16: bool) -> list[Recipe]:
@@ -316,7 +313,7 @@ def repeat(seed: int, args: argparse.Namespace, bf16: bool, images: dict, judge:
         seconds = plain.seconds if i == 0 else recipe.time_to(target)
         if i == 1:
             seconds = recipe.seconds / recipe.done * plain.done
-        row = {"name": recipe.name, "seconds": _finite(seconds), "time_ratio": _finite(seconds / plain.seconds)}
+        row = {"name": recipe.name, "seconds": finite(seconds), "time_ratio": finite(seconds / plain.seconds)}
         row |= {"ms_per_step": 1000 * recipe.seconds / recipe.done, "steps": recipe.done, "trained": recipe.seconds}
         row["distances"] = [[round(s, 3), round(d, 3)] for s, d in recipe.distances]
         if i in (0, FP32, CHAPTER):
@@ -326,16 +323,6 @@ def repeat(seed: int, args: argparse.Namespace, bf16: bool, images: dict, judge:
         reached = f"distance {recipe.distances[-1][1]:7.1f} after {recipe.seconds:.0f} s" if recipe.distances else ""
         print(f"  {recipe.name:44s} {ratio:11s}  {row['ms_per_step']:6.1f} ms a step  {reached}", flush=True)
     return {"seed": seed, "target": target, "way": way, "ways": ways, "rows": rows}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def median(values: list[float | None], digits: int) -> float | None:
-    """The median, where what was never reached counts as infinite; None where it is."""
-    found = statistics.median(math.inf if value is None else value for value in values)
-    return round(found, digits) if math.isfinite(found) else None
 
 
 def chapter_ratio(profile: str, fd_plain: float) -> float | None:
@@ -351,9 +338,6 @@ def finish(result: dict) -> dict:
     result["fd_ratio"] = chapter_ratio("lesson", result["fd_plain"])
     result["fd_ratio_full"] = chapter_ratio("full", result["fd_plain"])
 
-    def part(ratio: float | None) -> str:
-        return f"1/{1 / ratio:.1f}" if ratio else "more than all"
-
     line = (
         f"`benchmarks/gan.py`: chapter 05's recipe reaches the Fréchet distance that the plain DCGAN recipe has after "
         f"{result['seconds_plain']:.0f} s ({result['fd_plain']:.0f}; floor {result['fd_floor']:.2f}, through 32 × 32 "
@@ -366,11 +350,6 @@ def finish(result: dict) -> dict:
     for ratio, profile in ((result["fd_ratio"], "lesson"), (result["fd_ratio_full"], "full")):
         line += f" At the end of its `{profile}` the distance is {part(ratio)} of the plain recipe's." if ratio else ""
     return result | {"readme": [line]}
-
-
-def save(result: dict) -> None:
-    receipts.write_text(RECEIPT, json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    print("Written:", RECEIPT.relative_to(ROOT))
 
 
 def main() -> None:
@@ -411,13 +390,7 @@ def main() -> None:
         return median([run["rows"][row][key] for run in runs if not run["rows"][row].get("skipped")], digits)
 
     way = statistics.mode(run["way"] for run in runs)
-    result = {
-        "benchmark": "gan",
-        "date": date.today().isoformat(),
-        "device": f"cpu, {args.threads} thread{'s' * (args.threads > 1)}, {'bf16' if bf16 else 'fp32'}",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "repeats": args.repeats,
+    result = head("gan", args.threads, bf16, args.repeats) | {
         "seconds_plain": medians("seconds", 0, 1),
         "time_ratio": medians("time_ratio", CHAPTER),
         "time_ratio_fp32": medians("time_ratio", FP32),

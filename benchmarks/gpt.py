@@ -15,23 +15,20 @@ of the chapter's whole recipe, 6 layers and a context of 128. Ratios count.
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import platform
 import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
 
+import side_by_side
 import torch
 import torch.nn.functional as F
+from side_by_side import finite, head, part, save
 from torch import Tensor, nn
 
 from aigc_course import data, gpt, metrics, runtime, text
 
-ROOT = Path(__file__).resolve().parent.parent
 TURNS = 10  # each recipe's budget is trained in so many parts
 JUDGED = 3  # the last parts, after which a recipe is evaluated
 
@@ -92,12 +89,11 @@ class Recipe:
         warm_up = min(1.0, (self.done + 1) / (0.05 * self.n_steps))
         return warm_up * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * self.done / self.n_steps)))
 
-    def advance(self) -> None:
-        """Trains the next part, and in the last ones evaluates off the clock."""
-        part = self.done * TURNS // self.n_steps + 1
+    def advance(self, turn: int) -> None:
+        """Trains up to the share of a turn, 1 to TURNS, and evaluates off the clock in the last ones."""
         self.net.train()
         began = time.perf_counter()
-        while self.done < self.n_steps * part // TURNS:
+        while self.done < self.n_steps * turn // TURNS:
             x, y = next(self.batches)
             share = self.rate()
             for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
@@ -114,7 +110,7 @@ class Recipe:
                 optimizer.zero_grad()
             self.done += 1
         self.seconds += time.perf_counter() - began
-        if self.share == 1 and part > TURNS - JUDGED:
+        if self.share == 1 and turn > TURNS - JUDGED:
             self.losses.append((self.seconds, self.evaluate()))
 
     def evaluate(self) -> float:
@@ -131,7 +127,7 @@ class Recipe:
         """
         if self.share < 1:
             return self.seconds / self.share
-        return next((seconds for seconds, reached in self.losses if reached <= loss), math.inf)
+        return side_by_side.time_to(self.losses, loss)
 
     @property
     def tokens_per_s(self) -> float:
@@ -179,9 +175,9 @@ def repeat(seed: int, args: argparse.Namespace, bf16: bool, ids: Tensor, val: Te
     ladder = recipes(args, bf16)
     for recipe in ladder:
         recipe.start(seed, ids, val, vocab_size)
-    for _ in range(TURNS):
+    for turn in range(1, TURNS + 1):
         for recipe in ladder:
-            recipe.advance()
+            recipe.advance(turn)
     plain, chapter = ladder[0], ladder[4]
     target = plain.losses[-1][1]
     rows = [
@@ -198,10 +194,8 @@ def repeat(seed: int, args: argparse.Namespace, bf16: bool, ids: Tensor, val: Te
     n_steps = int(plain.seconds / chapter.seconds * chapter.n_steps * 0.6)  # its steps are longer: see equal_seconds
     equal = Recipe("equal time", n_steps, 8, 128, 6, modern=True, muon=True, indexed=True, bf16=bf16)
     equal.start(seed, ids, val, vocab_size)
-    while equal.done < equal.n_steps and equal.seconds < plain.seconds:
-        equal.advance()
-    if not equal.losses:  # the time was over before its schedule was
-        equal.losses.append((equal.seconds, equal.evaluate()))
+    for turn in range(1, TURNS + 1):
+        equal.advance(turn)
     dtype = torch.bfloat16 if bf16 else torch.float32
     share = flops_per_token(chapter.net, chapter.context) * chapter.tokens_per_s / peak_flops(dtype)
     for row in rows:
@@ -222,10 +216,6 @@ def repeat(seed: int, args: argparse.Namespace, bf16: bool, ids: Tensor, val: Te
         "equal_seconds": equal.seconds,
         "share_of_peak": share,
     }
-
-
-def finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def main() -> None:
@@ -253,20 +243,9 @@ def main() -> None:
         runs.append(repeat(seed, args, bf16, ids, val, characters.vocab_size))
 
     def median(key: str, row: int) -> float | None:
-        values = [run["rows"][row][key] for run in runs]
-        middle = statistics.median(math.inf if value is None else value for value in values)
-        return round(middle, 4) if math.isfinite(middle) else None
+        return side_by_side.median([run["rows"][row][key] for run in runs], 4)
 
-    def shown(ratio: float | None) -> str:
-        return f"1/{1 / ratio:.1f}" if ratio else "never"
-
-    result = {
-        "benchmark": "gpt",
-        "date": date.today().isoformat(),
-        "device": f"cpu, {args.threads} threads, {'bf16' if bf16 else 'fp32'}",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "repeats": args.repeats,
+    result = head("gpt", args.threads, bf16, args.repeats) | {
         "target_nats": round(statistics.median(run["target"] for run in runs), 4),
         "seconds_plain": median("seconds", 0),
         "time_ratio": median("time_ratio", 4),
@@ -282,14 +261,12 @@ def main() -> None:
     }
     result["readme"] = [
         f"`benchmarks/gpt.py`: chapter 11 reaches the plain recipe's validation loss ({result['target_nats']:.3f} nats "
-        f"per character) in {shown(result['time_ratio'])} of its training time, {shown(result['time_ratio_fp32'])} in "
+        f"per character) in {part(result['time_ratio'])} of its training time, {part(result['time_ratio_fp32'])} in "
         f"fp32 (median of {args.repeats}, {result['device']}, {result['date']})."
     ]
     print(result["readme"][0])
     if args.save:
-        path = ROOT / "receipts" / "bench_gpt.json"
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print("Written:", path.relative_to(ROOT))
+        save(result)
 
 
 if __name__ == "__main__":

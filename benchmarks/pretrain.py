@@ -377,7 +377,7 @@ The packages are {packages}. Paragraphs that are not English sentences (tables, 
 
 {samples}
 
-**Not for** anything but learning and fine-tuning. It is some thousand times smaller than a useful assistant, has read four megabytes, follows no instructions, knows no facts, and writes fluent nonsense about software and in verse. English only: other scripts pass through the tokenizer byte by byte and mean nothing to the model. Its text was written by programmers and in 1600, with the biases of both. Other versions of Python, of the packages and of the course give another corpus, and other machines slightly other weights.
+**Not for** anything but learning and fine-tuning. It is some thousand times smaller than a useful assistant, has read five megabytes, follows no instructions, knows no facts, and writes fluent nonsense about software and in verse. English only: other scripts pass through the tokenizer byte by byte and mean nothing to the model. Its text was written by programmers and in 1600, with the biases of both. Other versions of Python, of the packages and of the course give another corpus, and other machines slightly other weights.
 
 **Licence.** The weights and this card are a part of the course, CC BY 4.0 (`LICENSE-text`). The folder holds none of the texts themselves.
 """  # noqa: E501

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import re
 import sys
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
+
+from aigc_course import data
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "storefront"
 START, END = "<!-- figures: python benchmarks/storefront_card.py --save -->", "<!-- end of figures -->"
@@ -36,10 +37,6 @@ UNITS = (
 NUMBERS = {word: n for n, word in enumerate([*UNITS.split(), "nineteen"], 2)}
 TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
 ONES = {"one": 1, **{word: n for word, n in NUMBERS.items() if n < 10}}
-
-
-def load(kind: str, folder: Path = FOLDER) -> list[dict]:
-    return [json.loads(line) for line in (folder / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 # --- texts ---------------------------------------------------------------------------------------------------
@@ -192,7 +189,7 @@ def checksums(folder: Path = FOLDER) -> str:
 
 
 def tables() -> str:
-    return f"{checksums()}\n\n{card({kind: load(kind) for kind in KINDS})}"
+    return f"{checksums()}\n\n{card({kind: data.storefront(kind) for kind in KINDS})}"
 
 
 def in_card(readme: str) -> str:

@@ -11,25 +11,22 @@ of their budget each, so that a busy machine slows all of them alike; evaluation
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
 
+import side_by_side
 import torch
 from PIL import Image
+from side_by_side import head, part, save
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from aigc_course import data, metrics, runtime, train, vae
 
-ROOT = Path(__file__).resolve().parent.parent
 EVALUATIONS = 20  # of each recipe within its budget
 
 
@@ -124,7 +121,7 @@ class Recipe:
 
     def time_to(self, loss: float) -> float:
         """Seconds of training until the first evaluation at or below loss; infinity where it is never reached."""
-        return next((seconds for seconds, reached in self.losses if reached <= loss), float("inf"))
+        return side_by_side.time_to(self.losses, loss)
 
     @property
     def images_per_s(self) -> float:
@@ -228,16 +225,10 @@ def main() -> None:
         print(f"repeat {seed}, {args.threads} threads", flush=True)
         runs.append(repeat(seed, args, bf16, images, test))
 
-    def median(key: str, row: int) -> float:
-        return round(statistics.median(run["rows"][row][key] for run in runs), 4)
+    def median(key: str, row: int) -> float | None:
+        return side_by_side.median([run["rows"][row][key] for run in runs], 4)
 
-    result = {
-        "benchmark": "vae",
-        "date": date.today().isoformat(),
-        "device": f"cpu, {args.threads} threads, {'bf16' if bf16 else 'fp32'}",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "repeats": args.repeats,
+    result = head("vae", args.threads, bf16, args.repeats) | {
         "target_grey_loss": round(statistics.median(run["target"] for run in runs), 2),
         "seconds_plain": median("seconds", 0),
         "time_ratio": median("time_ratio", 4),
@@ -254,21 +245,19 @@ def main() -> None:
     }
     result["readme"] = [
         f"`benchmarks/vae.py`: chapter 03 reaches the plain recipe's test loss ({result['target_grey_loss']} nats) in "
-        f"1/{1 / result['time_ratio']:.1f} of its training time, 1/{1 / result['time_ratio_fp32']:.1f} in fp32 "
+        f"{part(result['time_ratio'])} of its training time, {part(result['time_ratio_fp32'])} in fp32 "
         f"(median of {args.repeats}, {result['device']}, {result['date']})."
     ]
     print(
-        f"time to {result['target_grey_loss']} nats: 1/{1 / result['time_ratio']:.1f} of the plain recipe's "
-        f"(fp32: 1/{1 / result['time_ratio_fp32']:.1f})"
+        f"time to {result['target_grey_loss']} nats: {part(result['time_ratio'])} of the plain recipe's "
+        f"(fp32: {part(result['time_ratio_fp32'])})"
     )
     print(
         f"loss at equal time: {result['loss_at_equal_time']}; "
         f"peak memory {memory['chapter']:.2f} GB, plain {memory['plain']:.2f} GB"
     )
     if args.save:
-        path = ROOT / "receipts" / "bench_vae.json"
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print("Written:", path.relative_to(ROOT))
+        save(result)
 
 
 if __name__ == "__main__":

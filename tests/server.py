@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from aigc_course import data
 
 FAULTS = {
     "404": "answers 404",
@@ -31,13 +39,15 @@ class Server:
     the paths asked for.
     """
 
-    def __init__(self, files: dict[str, bytes]):
+    def __init__(
+        self, files: dict[str, bytes], handler: Callable[[Server], type[BaseHTTPRequestHandler]] | None = None
+    ):
         self.files = files
         self.faults: dict[str, str | list[str]] = {}
         self.gets: list[str] = []
         self.closing = threading.Event()
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), (handler or _handler)(self))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}"
 
@@ -46,6 +56,9 @@ class Server:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self.closing.set()
         self._http.shutdown()
         self._http.server_close()
@@ -121,3 +134,29 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+def write_registry(path: Path, url: str, files: dict[str, bytes]) -> None:
+    """A registry of a server's files {"/<dataset>/<file>": content}, which lie at url."""
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(data.Row._fields)
+        for name, content in files.items():
+            _, dataset, file_name = name.split("/")
+            digest = hashlib.sha256(content).hexdigest()
+            out.writerow([dataset, file_name, len(content), digest, f"{url}{name}", "none", "none"])
+
+
+def alone_with(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes a server the upstream address of its files: no other source, an empty cache in folder, no stand-in."""
+    for name in ("AIGC_DATA_MIRROR", "AIGC_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    settings = {"CACHE": str(folder / "cache"), "STANDIN": "0", "TIMEOUT": "0.5", "QUIET": "1"}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"AIGC_{name}", value)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(data, "PAUSE", 0.01)
+    monkeypatch.setattr(data, "used", {})
+    monkeypatch.setattr(data, "_failures", set())
+    write_registry(folder / "registry.csv", server.url, server.files)
+    monkeypatch.setattr(data, "REGISTRY", folder / "registry.csv")

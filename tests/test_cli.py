@@ -1,5 +1,6 @@
 """The command line, on a small repository of its own in a temporary folder."""
 
+import asyncio
 import json
 import os
 import re
@@ -8,12 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from queue import Empty
 
 import nbformat
 import psutil
 import pytest
 
-from aigc_course import cli, data, receipts
+from aigc_course import cli, data, receipts, runner
 
 REPO = Path(cli.__file__).parents[1]
 RECORD = """
@@ -140,6 +142,27 @@ def test_a_cell_that_takes_too_long_is_stopped(repo, capsys):
     assert not kernels()
     pid = int((repo / "child").read_text())  # nor does what the kernel started stay
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_reply_whose_wake_up_is_lost_is_found_within_a_second():
+    """As nbclient's answers to a widget can lose it: the channel has the message, and is asked once more."""
+
+    class Channel:
+        asked = []
+
+        async def get_msg(self, timeout):
+            self.asked.append(timeout)
+            if len(self.asked) < 3:
+                raise Empty  # what a channel says that slept until its time was over
+            return {"content": "the reply"}
+
+    channel = Channel()
+    runner._look_again(channel)
+    assert asyncio.run(channel.get_msg(timeout=1200)) == {"content": "the reply"} and channel.asked == [1.0] * 3
+    channel.asked.clear()
+    with pytest.raises(Empty):
+        asyncio.run(channel.get_msg(timeout=0.2))
+    assert len(channel.asked) == 1 and channel.asked[0] <= 0.2
 
 
 def test_an_error_inside_a_widget_counts(repo, capsys):

@@ -1,6 +1,5 @@
 """Data sets: made-up files go through a local server that misbehaves; genuine ones are read where a mirror is."""
 
-import csv
 import gzip
 import hashlib
 import os
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from server import Server
+from server import Server, alone_with, write_registry
 
 from aigc_course import data
 
@@ -39,33 +38,11 @@ def tensors() -> dict[str, torch.Tensor]:
     return result
 
 
-def write_registry(path: Path, url: str, files: dict[str, bytes]) -> None:
-    """A registry of one data set, mnist, whose files lie at url."""
-    with path.open("w", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(data.Row._fields)
-        for name, content in files.items():
-            out.writerow([
-                "mnist", name, len(content), hashlib.sha256(content).hexdigest(), f"{url}/mnist/{name}", "none", "none"
-            ])  # fmt: skip
-
-
 @pytest.fixture
 def site(tensors, tmp_path, monkeypatch):
     """A server that is the upstream address of a made-up mnist; no other source, an empty cache, no stand-in."""
-    files = {name: idx(tensor) for name, tensor in tensors.items()}
-    for name in ("AIGC_DATA_MIRROR", "AIGC_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    settings = {"CACHE": str(tmp_path / "cache"), "STANDIN": "0", "TIMEOUT": "0.5", "QUIET": "1"}
-    for name, value in settings.items():
-        monkeypatch.setenv(f"AIGC_{name}", value)
-    monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(data, "PAUSE", 0.01)
-    monkeypatch.setattr(data, "used", {})
-    monkeypatch.setattr(data, "_failures", set())
-    with Server({f"/mnist/{name}": content for name, content in files.items()}) as server:
-        write_registry(tmp_path / "registry.csv", server.url, files)
-        monkeypatch.setattr(data, "REGISTRY", tmp_path / "registry.csv")
+    with Server({f"/mnist/{name}": idx(tensor) for name, tensor in tensors.items()}) as server:
+        alone_with(server, tmp_path, monkeypatch)
         server.cache = tmp_path / "cache" / "mnist"
         yield server
 
@@ -245,7 +222,7 @@ def test_a_registered_file_that_is_no_idx(site, tmp_path, change):
     else:
         content = gzip.compress(b"\0\0\x09" + raw[3:] if change == "magic" else raw[:-1])
     site.files[TRAIN_IMAGES] = content
-    write_registry(data.REGISTRY, site.url, {path.split("/")[-1]: file for path, file in site.files.items()})
+    write_registry(data.REGISTRY, site.url, site.files)
     expected = {"magic": "00000903", "sizes": "sizes (120, 28, 28)", "no gzip": "header", "labels": "(120, 27, 28)"}
     with pytest.raises(data.DataError) as caught:
         data.mnist("train")
@@ -298,7 +275,7 @@ def test_gzip_as_content_encoding(site):
 
 
 def test_nothing_listens(site, monkeypatch):
-    write_registry(data.REGISTRY, "http://127.0.0.1:9", {path.split("/")[-1]: c for path, c in site.files.items()})
+    write_registry(data.REGISTRY, "http://127.0.0.1:9", site.files)
     assert "refused" in failure()
 
 

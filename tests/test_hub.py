@@ -3,13 +3,13 @@
 import hashlib
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 import torch
+from server import Server
 
 from aigc_course import data, hub, receipts, widgets
 
@@ -17,28 +17,15 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "12_transformers.ipynb"
 
 
-class Hub:
+class Hub(Server):
     """Answers what huggingface_hub asks of a hub, for `repos` {name: {file: bytes}}, in a with block.
 
     `broken`: answer 500 to all. `gated`: names that ask for consent. `asked` lists (method, path).
     """
 
     def __init__(self, repos):
+        super().__init__({}, _handler)
         self.repos, self.asked, self.broken, self.gated = repos, [], False, set()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *error):
-        self.close()
-
-    def close(self):
-        self._http.shutdown()
-        self._http.server_close()
 
     def downloads(self):
         return [path.rsplit("/", 1)[-1] for method, path in self.asked if method == "GET" and "/resolve/" in path]

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from aigc_course import data
+
 REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "data" / "storefront"
 SPEC = importlib.util.spec_from_file_location("storefront_card", REPO / "benchmarks" / "storefront_card.py")
 storefront_card = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(storefront_card)
 
-RECORDS = {kind: storefront_card.load(kind) for kind in storefront_card.KINDS}
+RECORDS = {kind: data.storefront(kind) for kind in storefront_card.KINDS}
 PRODUCTS, HEADLINES, TICKETS = RECORDS["products"], RECORDS["headlines"], RECORDS["tickets"]
 TEXTS = storefront_card.texts_of(RECORDS)
 

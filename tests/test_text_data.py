@@ -1,7 +1,5 @@
 """Data sets of text: made-up files through a local server, as for images; genuine ones are read where a mirror is."""
 
-import csv
-import hashlib
 import json
 import os
 import string
@@ -10,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from server import Server
+from server import Server, alone_with, write_registry
 from test_data import check_sentence, failure
 
 from aigc_course import data
@@ -65,31 +63,11 @@ LOADERS = {
 every_set = pytest.mark.parametrize("dataset", LOADERS)
 
 
-def write_registry(path: Path, url: str, files: dict[str, bytes]) -> None:
-    with path.open("w", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(data.Row._fields)
-        for name, content in files.items():
-            digest = hashlib.sha256(content).hexdigest()
-            out.writerow([*name.split("/"), len(content), digest, f"{url}/{name}", "none", "none"])
-
-
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """A server that is the upstream address of made-up texts; no other source, an empty cache, no stand-in."""
-    for name in ("AIGC_DATA_MIRROR", "AIGC_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    settings = {"CACHE": str(tmp_path / "cache"), "STANDIN": "0", "TIMEOUT": "0.5", "QUIET": "1"}
-    for name, value in settings.items():
-        monkeypatch.setenv(f"AIGC_{name}", value)
-    monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(data, "PAUSE", 0.01)
-    monkeypatch.setattr(data, "used", {})
-    monkeypatch.setattr(data, "_failures", set())
-    monkeypatch.setattr(data, "REGISTRY", tmp_path / "registry.csv")
-    files = {name: content.encode() for name, content in FILES.items()}
-    with Server({f"/{name}": content for name, content in files.items()}) as server:
-        write_registry(data.REGISTRY, server.url, files)
+    with Server({f"/{name}": content.encode() for name, content in FILES.items()}) as server:
+        alone_with(server, tmp_path, monkeypatch)
         server.cache = tmp_path / "cache"
         yield server
 
@@ -151,7 +129,7 @@ def test_e2e_splits(site):
     lines = FILES["e2e/devel-fixed.no-ol.csv"].splitlines()
     changed = "\n".join([lines[0], *(f"{line}".replace("name[Bar", "name[Pub") for line in lines[1:60]), *lines[60:]])
     site.files["/e2e/devel-fixed.no-ol.csv"] = changed.encode()
-    write_registry(data.REGISTRY, site.url, {name[1:]: content for name, content in site.files.items()})
+    write_registry(data.REGISTRY, site.url, site.files)
     foods = [record["mr"]["food"] for record in val]
     assert [record["mr"]["food"] for record in data.e2e("val")] == foods, "a name decides about the split"
 
@@ -331,7 +309,7 @@ def test_standin_takes_over_and_never_mixes(site, carried, monkeypatch, capsys, 
     assert data.used == {dataset: "stand-in"} and data.standin_note() == f"stand-in data: {other}"
     n_gets = len(site.gets)
     assert LOADERS[dataset]() == standin and len(site.gets) == n_gets  # not tried again
-    assert capsys.readouterr().out == f"{name} cannot be had (see above), so {other} stand in.\n"
+    assert capsys.readouterr().out == f"{name} is still missing (see above), so {other} stand in for it.\n"
     site.faults.clear()
     monkeypatch.setenv("AIGC_DATA_MIRROR", site.url)  # other settings: tried again
     assert LOADERS[dataset]() != standin and data.used == {dataset: "upstream"}
@@ -396,7 +374,7 @@ def test_file_altered_between_check_and_use(site, monkeypatch):
 )
 def test_registered_files_of_another_form(site, name, content, says):
     site.files[f"/{name}"] = content
-    write_registry(data.REGISTRY, site.url, {name[1:]: content for name, content in site.files.items()})
+    write_registry(data.REGISTRY, site.url, site.files)
     message = failure(LOADERS[name.split("/")[0]])
     assert says in message and "rows in the registry" in message, message
 

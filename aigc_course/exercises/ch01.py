@@ -1,9 +1,6 @@
 """Exercises of chapter 01, generative models: the graders, with hints and solutions."""
 
-import math
-from collections.abc import Mapping
-
-from aigc_course.check import NotAttempted, Wrong, compare, exercise, noise, number_of, text_of
+from aigc_course.check import Wrong, compare, exercise, name_mistake, noise, number_of, prediction_of
 
 
 @exercise(
@@ -16,14 +13,7 @@ answer_1 = {"precision": "stays", "recall": "falls"}
 """,
 )
 def answer_1(answer, truth):
-    if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
-        raise Wrong('the prediction must be a dict with the keys "precision" and "recall".')
-    said = {key: answer[key].strip(" .").lower() if isinstance(answer[key], str) else answer[key] for key in truth}
-    for key, word in said.items():
-        if word is None or word is ... or isinstance(word, str) and not word:
-            raise NotAttempted(f'"{key}" has no value.')
-        if not isinstance(word, str) or word not in ("rises", "falls", "stays"):
-            raise Wrong(f'"{key}" must be "rises", "falls" or "stays"; what came is `{text_of(answer[key])}`.')
+    said = prediction_of(answer, truth, ("rises", "falls", "stays"))
     if said == {"precision": "falls", "recall": "stays"}:
         raise Wrong("the two are the wrong way round: which of them asks about the draws, and which about the data?")
     reasons = {
@@ -69,9 +59,7 @@ def answer_2(answer, truth):
         "sqrt(29 / 3)": "the deviations are taken from the median, 3; take them from the mean.",
         "7": "this is the range, the largest minus the smallest.",
     }
-    far = {sentence: abs(value - eval(wrong, vars(math).copy())) for wrong, sentence in mistakes.items()}
-    if far[nearest := min(far, key=far.get)] <= 0.012:
-        raise Wrong(nearest)
+    name_mistake(value, mistakes, within=0.012)
     size = "never negative" if value < 0 else f"{'smaller' if value > truth else 'larger'} than {value:.4g}"
     raise Wrong(f"this standard deviation is {size}. Write down the three squared deviations one by one.")
 

@@ -1,9 +1,8 @@
 """Exercises of 03_vae."""
 
 import math
-from collections.abc import Mapping
 
-from aigc_course.check import NotAttempted, Wrong, call, compare, exercise, noise, number_of, text_of
+from aigc_course.check import Wrong, call, compare, exercise, name_mistake, noise, number_of, prediction_of
 
 
 @exercise(
@@ -16,14 +15,7 @@ answer_1 = {"reconstruction": "rises", "kl": "falls"}
 """,
 )
 def answer_1(answer, truth):
-    if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
-        raise Wrong('the prediction must be a dict with the keys "reconstruction" and "kl".')
-    said = {key: answer[key].strip(" .").lower() if isinstance(answer[key], str) else answer[key] for key in truth}
-    for key, word in said.items():
-        if word is None or word is ... or isinstance(word, str) and not word:
-            raise NotAttempted(f'"{key}" has no value.')
-        if not isinstance(word, str) or word not in ("rises", "falls", "stays"):
-            raise Wrong(f'"{key}" must be "rises", "falls" or "stays"; what came is `{text_of(answer[key])}`.')
+    said = prediction_of(answer, truth, ("rises", "falls", "stays"))
     if said == {"reconstruction": "falls", "kl": "rises"}:
         raise Wrong("the two are the wrong way round: which of them does beta = 4 make dearer?")
     reasons = {
@@ -71,9 +63,7 @@ def answer_2(answer, truth):
         "(1 + exp(2) - 1 - 2) / 2": "2 is the standard deviation; you used it as the log variance.",
         "(1 + exp(4) - 1 - 4) / 2": "4 is the variance; you used it as the log variance.",
     }
-    far = {sentence: abs(value - eval(wrong, vars(math).copy())) for wrong, sentence in mistakes.items()}
-    if far[nearest := min(far, key=far.get)] <= 0.006:
-        raise Wrong(nearest)
+    name_mistake(value, mistakes, within=0.006)
     size = "never negative" if value < 0 else f"{'smaller' if value > truth else 'larger'} than {value:.4g} nats"
     raise Wrong(f"this divergence is {size}. Write down its terms one by one.")
 

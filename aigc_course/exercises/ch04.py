@@ -1,9 +1,8 @@
 """Exercises of 04_gan."""
 
 import math
-from collections.abc import Mapping
 
-from aigc_course.check import NotAttempted, Wrong, call, compare, exercise, noise, number_of, text_of
+from aigc_course.check import Wrong, call, compare, exercise, name_mistake, noise, number_of, prediction_of
 
 
 @exercise(
@@ -16,14 +15,7 @@ answer_1 = {"saturating": "vanishes", "non_saturating": "stays"}
 """,
 )
 def answer_1(answer, truth):
-    if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
-        raise Wrong('the prediction must be a dict with the keys "saturating" and "non_saturating".')
-    said = {key: answer[key].strip(" .").lower() if isinstance(answer[key], str) else answer[key] for key in truth}
-    for key, word in said.items():
-        if word is None or word is ... or isinstance(word, str) and not word:
-            raise NotAttempted(f'"{key}" has no value.')
-        if not isinstance(word, str) or word not in ("vanishes", "stays", "explodes"):
-            raise Wrong(f'"{key}" must be "vanishes", "stays" or "explodes"; what came is `{text_of(answer[key])}`.')
+    said = prediction_of(answer, truth, ("vanishes", "stays", "explodes"))
     if said == {"saturating": "stays", "non_saturating": "vanishes"}:
         raise Wrong("the two are the wrong way round: which of the slopes, -D and -(1 - D), is near 0 where D is?")
     reasons = {
@@ -71,9 +63,7 @@ def answer_2(answer, truth):
         "1/8 * log(1/2) + 7/8 * log(1) + log(1/2)": "D = 1/2 on the mode is not the best: p_g is eight times p there.",
         "1/9": "this is D* on the mode. Put it into V.",
     }
-    far = {sentence: abs(value - eval(wrong, vars(math).copy())) for wrong, sentence in mistakes.items()}
-    if far[nearest := min(far, key=far.get)] <= 0.0006:
-        raise Wrong(nearest)
+    name_mistake(value, mistakes, within=0.0006)
     if value > 0:
         raise Wrong("V is a mean of logarithms of probabilities: it cannot be positive.")
     size = "smaller" if value > truth else "larger"

@@ -1,9 +1,6 @@
 """Exercises of 05_dcgan."""
 
-import math
-from collections.abc import Mapping
-
-from aigc_course.check import NotAttempted, Wrong, compare, exercise, noise, number_of, text_of
+from aigc_course.check import Wrong, compare, exercise, name_mistake, noise, number_of, prediction_of
 
 
 @exercise(
@@ -16,14 +13,7 @@ answer_1 = {"precision": "high", "recall": "low", "smallest_class": "high", "fd"
 """,
 )
 def answer_1(answer, truth):
-    if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
-        raise Wrong('the prediction must be a dict with the keys "precision", "recall", "smallest_class" and "fd".')
-    said = {key: answer[key].strip(" .").lower() if isinstance(answer[key], str) else answer[key] for key in truth}
-    for key, word in said.items():
-        if word is None or word is ... or isinstance(word, str) and not word:
-            raise NotAttempted(f'"{key}" has no value.')
-        if not isinstance(word, str) or word not in ("high", "low"):
-            raise Wrong(f'"{key}" must be "high" or "low"; what came is `{text_of(answer[key])}`.')
+    said = prediction_of(answer, truth, ("high", "low"))
     if said["precision"] == "low" and said["recall"] == "high":
         raise Wrong("precision and recall are the wrong way round: precision asks about the generated images.")
     reasons = {
@@ -69,9 +59,7 @@ def answer_2(answer, truth):
         "2 * 5": "twice too much.",
         "5 / 2": "this is half of it.",
     }
-    far = {sentence: abs(value - eval(wrong, vars(math).copy())) for wrong, sentence in mistakes.items()}
-    if far[nearest := min(far, key=far.get)] <= 0.005:
-        raise Wrong(nearest)
+    name_mistake(value, mistakes, within=0.005)
     size = "never negative" if value < 0 else f"{'smaller' if value > truth else 'larger'} than {value:.4g}"
     raise Wrong(f"this distance is {size}. Write down the part of the means, then that of the variances.")
 

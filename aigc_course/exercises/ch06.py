@@ -1,8 +1,6 @@
 """Exercises of 06_wgan_gp."""
 
-from collections.abc import Mapping
-
-from aigc_course.check import NotAttempted, Wrong, call, compare, exercise, noise, number_of, text_of
+from aigc_course.check import Wrong, call, compare, exercise, name_mistake, noise, number_of, prediction_of
 
 
 @exercise(
@@ -15,14 +13,7 @@ answer_1 = {"w1": "doubles", "jsd": "stays"}
 """,
 )
 def answer_1(answer, truth):
-    if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
-        raise Wrong('the prediction must be a dict with the keys "w1" and "jsd".')
-    said = {key: answer[key].strip(" .").lower() if isinstance(answer[key], str) else answer[key] for key in truth}
-    for key, word in said.items():
-        if word is None or word is ... or isinstance(word, str) and not word:
-            raise NotAttempted(f'"{key}" has no value.')
-        if not isinstance(word, str) or word not in ("stays", "doubles", "quadruples"):
-            raise Wrong(f'"{key}" must be "stays", "doubles" or "quadruples"; what came is `{text_of(answer[key])}`.')
+    said = prediction_of(answer, truth, ("stays", "doubles", "quadruples"))
     if said == {"w1": "stays", "jsd": "doubles"}:
         raise Wrong("the two are the wrong way round: which of them measures a distance on the line?")
     reasons = {
@@ -70,9 +61,7 @@ def answer_2(answer, truth):
         0.325: "the average over the four points is not asked for; the sum over the gaps is.",
         2.5: "each point's own difference is multiplied by its position; take the differences of the sums so far.",
     }
-    nearest = min(mistakes, key=lambda wrong: abs(value - wrong))
-    if abs(value - nearest) <= 0.006:
-        raise Wrong(mistakes[nearest])
+    name_mistake(value, mistakes, within=0.006)
     size = "never negative" if value < 0 else f"{'smaller' if value > truth else 'larger'} than {value:.4g}"
     raise Wrong(f"this distance is {size}. Sum (earth that must cross) × (length of the gap) over the three gaps.")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from aigc_course.check import NotAttempted, Wrong, call, compare, exercise, noise, number_of, text_of
+from aigc_course.check import NotAttempted, Wrong, call, compare, exercise, name_mistake, noise, number_of, text_of
 
 WHY = {  # of each network: what to say when it lacks a term, and when it has one too many
     "encoder": {
@@ -93,9 +93,7 @@ def answer_2(answer, truth):
         1.125: "this is the error in the less likely case alone; weigh it with 0.25 and add the other.",
         0.02678: "this is spread over 14 pixels; the sum over the two is asked for.",
     }
-    nearest = min(mistakes, key=lambda wrong: abs(value - wrong))
-    if abs(value - nearest) <= 0.004:
-        raise Wrong(mistakes[nearest])
+    name_mistake(value, mistakes, within=0.004)
     if value < 0:
         raise Wrong("a squared error is never negative.")
     side = "smaller" if value > truth else "larger"

@@ -1,8 +1,6 @@
 """Exercises of 10_attention."""
 
-from collections.abc import Mapping
-
-from aigc_course.check import NotAttempted, Wrong, call, compare, exercise, noise, number_of, tensor_of, text_of
+from aigc_course.check import Wrong, call, compare, exercise, name_mistake, noise, number_of, prediction_of, tensor_of
 
 
 @exercise(
@@ -15,14 +13,7 @@ answer_1 = {"plain": "same", "causal": "same", "rotary": "other"}
 """,
 )
 def answer_1(answer, truth):
-    if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
-        raise Wrong('the prediction must be a dict with the keys "plain", "causal" and "rotary".')
-    said = {key: answer[key].strip(" .").lower() if isinstance(answer[key], str) else answer[key] for key in truth}
-    for key, word in said.items():
-        if word is None or word is ... or isinstance(word, str) and not word:
-            raise NotAttempted(f'"{key}" has no value.')
-        if not isinstance(word, str) or word not in ("same", "other"):
-            raise Wrong(f'"{key}" must be "same" or "other"; what came is `{text_of(answer[key])}`.')
+    said = prediction_of(answer, truth, ("same", "other"))
     if all(said[key] != word for key, word in truth.items()):
         raise Wrong("all three are the wrong way round: which of them knows of order at all?")
     reasons = {
@@ -47,7 +38,6 @@ answer_2 = (w[0] * 10 + w[1] * 40) / sum(w)  # 13.576
 """,
 )
 def answer_2(answer, truth):
-    import math
 
     value = number_of(answer)
     if abs(value - truth) <= 0.02:
@@ -69,9 +59,7 @@ def answer_2(answer, truth):
         "(exp(4 / sqrt(2)) * 10 + 40) / (exp(4 / sqrt(2)) + 1)": "d is 4, the length of a key, not the number of keys.",
         "(exp(-2) * 10 + 40) / (exp(-2) + 1)": "the scores have the wrong sign: a larger product gives more weight.",
     }
-    far = {sentence: abs(value - eval(wrong, vars(math).copy())) for wrong, sentence in mistakes.items()}
-    if far[nearest := min(far, key=far.get)] <= 0.02:
-        raise Wrong(nearest)
+    name_mistake(value, mistakes, within=0.02)
     if not 10 <= value <= 40:
         raise Wrong("a weighted mean of 10 and 40 lies between them.")
     raise Wrong("the weights are not right. Write down the two scores, divide them, and take the softmax.")

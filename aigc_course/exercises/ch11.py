@@ -1,8 +1,6 @@
 """Exercises of 11_gpt."""
 
-from collections.abc import Mapping
-
-from aigc_course.check import NotAttempted, Wrong, call, compare, exercise, noise, number_of, text_of
+from aigc_course.check import Wrong, call, compare, exercise, name_mistake, noise, number_of, prediction_of
 
 
 @exercise(
@@ -15,14 +13,7 @@ answer_1 = {"best order": "rises", "validation nats": "falls", "training nats": 
 """,
 )
 def answer_1(answer, truth):
-    if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
-        raise Wrong('the prediction must be a dict with the keys "best order", "validation nats" and "training nats".')
-    said = {key: answer[key].strip(" .").lower() if isinstance(answer[key], str) else answer[key] for key in truth}
-    for key, word in said.items():
-        if word is None or word is ... or isinstance(word, str) and not word:
-            raise NotAttempted(f'"{key}" has no value.')
-        if not isinstance(word, str) or word not in ("rises", "falls", "stays"):
-            raise Wrong(f'"{key}" must be "rises", "falls" or "stays"; what came is `{text_of(answer[key])}`.')
+    said = prediction_of(answer, truth, ("rises", "falls", "stays"))
     if said == {"best order": "falls", "validation nats": "rises", "training nats": "falls"}:
         raise Wrong("all three are the wrong way round: this is what less text does.")
     reasons = {
@@ -74,9 +65,7 @@ def answer_2(answer, truth):
         2.0794: "this is divided by three; four characters were predicted, the first one too.",
         3.1192: "this is divided by two; four characters share the sum.",
     }
-    nearest = min(mistakes, key=lambda wrong: abs(value - wrong))
-    if abs(value - nearest) <= 0.004 * abs(nearest) + 5e-4:
-        raise Wrong(mistakes[nearest])
+    name_mistake(value, mistakes, within=lambda wrong: 0.004 * abs(wrong) + 5e-4)
     if value < 0:
         raise Wrong("a loss in nats is never negative: no probability is above 1.")
     side = "smaller" if value > truth else "larger"

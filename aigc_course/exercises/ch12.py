@@ -1,9 +1,8 @@
 """Exercises of 12_transformers."""
 
 import math
-from collections.abc import Mapping
 
-from aigc_course.check import NotAttempted, Wrong, call, compare, exercise, noise, number_of, text_of
+from aigc_course.check import Wrong, call, compare, exercise, name_mistake, noise, number_of, prediction_of
 
 
 @exercise(
@@ -16,14 +15,7 @@ answer_1 = {"tokens": "falls", "nats per token": "rises", "even guess": "rises"}
 """,
 )
 def answer_1(answer, truth):
-    if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
-        raise Wrong('the prediction must be a dict with the keys "tokens", "nats per token" and "even guess".')
-    said = {key: answer[key].strip(" .").lower() if isinstance(answer[key], str) else answer[key] for key in truth}
-    for key, word in said.items():
-        if word is None or word is ... or isinstance(word, str) and not word:
-            raise NotAttempted(f'"{key}" has no value.')
-        if not isinstance(word, str) or word not in ("rises", "falls", "stays"):
-            raise Wrong(f'"{key}" must be "rises", "falls" or "stays"; what came is `{text_of(answer[key])}`.')
+    said = prediction_of(answer, truth, ("rises", "falls", "stays"))
     if said == {"tokens": "rises", "nats per token": "falls", "even guess": "falls"}:
         raise Wrong("all three are the wrong way round: this is what a smaller vocabulary does.")
     reasons = {
@@ -71,9 +63,7 @@ def answer_2(answer, truth):
         3.0: "these are the nats per token.",
         math.log(3.0) * 0.4: "3.0 is in nats already, a logarithm; no other is needed.",
     }
-    nearest = min(mistakes, key=lambda wrong: abs(value - wrong) / wrong)
-    if abs(value - nearest) <= 0.004 * nearest + 5e-4:
-        raise Wrong(mistakes[nearest])
+    name_mistake(value, mistakes, within=lambda wrong: 0.004 * wrong + 5e-4, relative=True)
     if value < 1:
         raise Wrong("a perplexity is never below 1: that would be a byte with a probability above 1.")
     raise Wrong(f"it is {'smaller' if value > truth else 'larger'} than {value:.4g}. Begin with the nats of the text.")
