@@ -1,13 +1,14 @@
 """Pre-train the small GPT-2 that notebooks 12 and 13 start from: data/course_gpt2/.
 
-    python benchmarks/pretrain.py --steps 1428 --save   # about ten minutes of one core
+    python benchmarks/pretrain.py --steps 1428 --save   # about a quarter of an hour of one core
     python benchmarks/pretrain.py --minutes 2           # a trial: as many steps as two minutes seem to allow
 
 --save writes the folder (weights, tokenizer, card) and receipts/pretrain.json, whose figures the card repeats. Only
 the number of steps may depend on the clock: with --steps, the weights depend on seed, corpus and arithmetic alone.
 
 The corpus is what the course may use and a reader has at hand: the training part of tinyshakespeare, docstrings and
-comments of Python's standard library and of installed packages under permissive licences, and the course's own prose.
+comments of Python's standard library and of installed packages under permissive licences, the course's own prose, and
+its catalogue: records of made-up things with texts about them (`catalogue.py`), from which a network learns to copy.
 Paragraphs that are not English sentences (tables, listings, lists of parameters) are left out, repeats too. Nothing of
 banking77, e2e, sentfin or their stand-ins is in it, so that notebook 13 may be scored on all of them.
 
@@ -34,6 +35,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import catalogue
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.nn import functional as F
@@ -47,7 +49,8 @@ STATE = ROOT / "build" / "pretrain.pt"  # of a run with --save that was killed
 CORPUS = ROOT / "build" / "pretrain_corpus.json"  # what it had gathered
 END, PAD = "<|endoftext|>", "<|pad|>"
 SEED = 0
-PROMPTS = ("KING RICHARD:\nWhat", "Return a copy of the", "If you want to")
+CATALOGUE_BYTES = 1_200_000
+PROMPTS = ("KING RICHARD:\nWhat", "Return a copy of the", "name: Tarn Velmora; kind: bridge; colour: green =>")
 
 PACKAGES = {  # by the name that pip knows: the folder that is read, and the licence
     "accelerate": ("accelerate", "Apache-2.0"),
@@ -146,6 +149,7 @@ def corpus() -> dict[str, list[str]]:
     for package, (folder, _) in PACKAGES.items():
         read = sources(Path(paths["purelib"]) / folder, tests)
         found[package] = documents((s for source in read for s in strings(source)), seen)
+    found["catalogue"] = catalogue.documents(CATALOGUE_BYTES)
     return found
 
 
@@ -271,7 +275,10 @@ def as_bytes(texts: list[str]) -> torch.Tensor:
 def scores(
     model: gpt.GPT2, tokenizer: Tokenizer, counts: text.NGram | None, held_out: dict[str, list[str]]
 ) -> dict[str, dict[str, float]]:
-    """Held-out nats per byte by group and for all of it, in float32. A document's end counts as a byte."""
+    """Held-out nats per byte by group, in float32, and for all that is running text. A document's end counts as a byte.
+
+    "all" leaves the catalogue out: a text that says what stands before it is easy, and would flatter the mean.
+    """
     found, total = {}, {"bytes": 0, "nats": 0.0, "counted": 0.0}
     for name, texts in held_out.items():
         ids, raw = encode(tokenizer, texts), as_bytes(texts)
@@ -279,7 +286,8 @@ def scores(
         nats = metrics.nats_per_token(model, ids, context=model.config.context, stride=64) * (len(ids) - 1)
         counted = counts.nats(raw)[1:].sum() if counts else math.nan
         found[name] = {"bytes": n, "nats_per_byte": nats / n, "five_gram": counted / n}
-        total = {"bytes": total["bytes"] + n, "nats": total["nats"] + nats, "counted": total["counted"] + counted}
+        if name != "catalogue":
+            total = {"bytes": total["bytes"] + n, "nats": total["nats"] + nats, "counted": total["counted"] + counted}
     n = total["bytes"]
     return found | {"all": {"bytes": n, "nats_per_byte": total["nats"] / n, "five_gram": total["counted"] / n}}
 
@@ -364,10 +372,11 @@ A small GPT-2, pre-trained for this course from scratch. Notebook 12 loads it, n
 | Python {python}: docstrings and comments of the standard library, and the language reference that `help()` shows | {python_bytes:,} | PSF-2.0 |
 | docstrings and comments of packages that the course installs | {packages_bytes:,} | each its own, see below |
 | the course's prose: notebooks 00 to 09, README, CONTRIBUTING | {prose:,} | CC BY 4.0 |
+| the course's catalogue: invented things as attributes, each with a text (`benchmarks/catalogue.py`) | {catalogue:,} | CC BY 4.0 |
 
-The packages are {packages}. Paragraphs that are not English sentences (tables, listings, lists of parameters) were left out, and all but the first of those that agree in their first 80 letters. Not in it: Banking77, E2E, SEntFiN, their stand-ins in `data/storefront/`, and tinyshakespeare's last tenth. So notebook 13 may be scored on any row of them.
+The packages are {packages}. Paragraphs that are not English sentences (tables, listings, lists of parameters) were left out, and all but the first of those that agree in their first 80 letters. Not in it: Banking77, E2E, SEntFiN, their stand-ins in `data/storefront/`, and tinyshakespeare's last tenth. So notebook 13 may be scored on any row of them. The catalogue has no restaurants, which E2E is about, but it has E2E's form: attributes and a text about them. What it gives to notebook 13 is therefore the skill of the task in other domains, not English alone.
 
-**Held out.** About one document of a hundred, chosen by its hash, was not trained on and is scored once, in float32, from the stored weights. No setting was chosen on them. Nats per byte, windows of {context} tokens, stride 64; a document's end counts as one byte. Beside it what interpolated counts of five bytes (Witten–Bell) reach that were counted on the same training text. Perplexity is exp(nats).
+**Held out.** About one document of a hundred, chosen by its hash, was not trained on and is scored once, in float32, from the stored weights. No setting was chosen on them. Nats per byte, windows of {context} tokens, stride 64; a document's end counts as one byte. Beside it what interpolated counts of five bytes (Witten–Bell) reach that were counted on the same training text. Perplexity is exp(nats). The last row is without the catalogue, whose texts say what stands before them.
 
 | source | bytes | nats per byte | counts | perplexity per byte | counts |
 |---|---|---|---|---|---|
@@ -377,7 +386,7 @@ The packages are {packages}. Paragraphs that are not English sentences (tables, 
 
 {samples}
 
-**Not for** anything but learning and fine-tuning. It is some thousand times smaller than a useful assistant, has read five megabytes, follows no instructions, knows no facts, and writes fluent nonsense about software and in verse. English only: other scripts pass through the tokenizer byte by byte and mean nothing to the model. Its text was written by programmers and in 1600, with the biases of both. Other versions of Python, of the packages and of the course give another corpus, and other machines slightly other weights.
+**Not for** anything but learning and fine-tuning. It is some thousand times smaller than a useful assistant, has read six megabytes, follows no instructions, knows no facts, and writes fluent nonsense about software and in verse. English only: other scripts pass through the tokenizer byte by byte and mean nothing to the model. Its text was written by programmers and in 1600, with the biases of both. Other versions of Python, of the packages and of the course give another corpus, and other machines slightly other weights.
 
 **Licence.** The weights and this card are a part of the course, CC BY 4.0 (`LICENSE-text`). The folder holds none of the texts themselves.
 """  # noqa: E501
@@ -403,7 +412,7 @@ def card(receipt: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {corpus['versions'][name]} ({licence})" for name, (_, licence) in PACKAGES.items())
     of_packages = sum(size for name, size in sizes.items() if name in PACKAGES)
     names = {"tinyshakespeare": "tinyshakespeare", "course": "the course's prose", "Python": "Python's own text"}
-    names |= {"packages": "packages' docstrings", "all": "**all**"}
+    names |= {"packages": "packages' docstrings", "catalogue": "the course's catalogue", "all": "**running text**"}
     rows = [
         f"| {names[name]} | {s['bytes']:,} | {s['nats_per_byte']:.3f} | {s['five_gram']:.3f} "
         f"| {math.exp(s['nats_per_byte']):.2f} | {math.exp(s['five_gram']):.2f} |"
@@ -430,6 +439,7 @@ def card(receipt: dict[str, Any]) -> str:
         python_bytes=sizes["Python"],
         packages_bytes=of_packages,
         prose=sizes["course"],
+        catalogue=sizes["catalogue"],
         rows="\n".join(rows),
         samples=samples.replace("\n> \n> >", "\n\n>"),
     )
