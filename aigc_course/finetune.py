@@ -58,7 +58,7 @@ class LoRA(nn.Module):
     Source: Hu et al. (2021), arXiv:2106.09685, eq. 3.
     """
 
-    def __init__(self, linear: nn.Linear, rank: int = 6, alpha: float = 12.0):
+    def __init__(self, linear: nn.Linear, rank: int = 8, alpha: float = 16.0):
         super().__init__()
         if rank < 1:
             raise ValueError(f"the rank is {rank}; it starts at 1")
@@ -79,10 +79,11 @@ class LoRA(nn.Module):
 
 
 def add_lora(
-    model: nn.Module, rank: int = 6, alpha: float = 12.0, names: Sequence[str] = ("qkv", "out", "up", "down")
+    model: nn.Module, rank: int = 8, alpha: float = 16.0, names: Sequence[str] = ("out", "up", "down")
 ) -> list[nn.Parameter]:
     """Freezes the model, in place, and puts a LoRA around each linear layer called one of names. Returns what learns.
 
+    By default queries, keys and values stay as they are: a small network that copies by them unlearns it otherwise.
     ValueError where there is no such layer.
     """
     model.requires_grad_(False)
@@ -246,21 +247,18 @@ def optimizers_for(
     *,
     lr_muon: float | None = None,
     lr_table: float | None = None,
-    lr_b: float | None = None,
 ) -> list[torch.optim.Optimizer]:
-    """AdamW for all that learns, with other rates for some: lr_b for the B of each LoRA, lr_table, without decay, for
-    a classifier's table of pieces; lr_muon: Muon for the matrices of the blocks.
-
-    Source: Hayou, Ghosh & Yu (2024), LoRA+, arXiv:2402.12354, for the rate of B.
+    """AdamW for all that learns, with other rates for some: lr_table, without decay, for a classifier's table of
+    pieces; lr_muon: Muon for the matrices of the blocks.
     """
-    rates = {"muon": lr_muon, "table": lr_table or lr, "B": lr_b or lr, "rest": lr}
+    rates = {"muon": lr_muon, "table": lr_table or lr, "rest": lr}
     groups: dict[str, list[nn.Parameter]] = {kind: [] for kind in rates}
     for name, p in model.named_parameters():
         if p.requires_grad:
-            special = "table" if name.startswith("table.") else "B" if name.endswith(".B") else "rest"
+            special = "table" if name.startswith("table.") else "rest"
             groups["muon" if lr_muon and "blocks." in name and p.ndim == 2 else special].append(p)
     settings = [{"params": groups[kind], "lr": rates[kind], "weight_decay": 0.0 if kind == "table" else 0.01}
-                for kind in ("table", "B", "rest") if groups[kind]]  # fmt: skip
+                for kind in ("table", "rest") if groups[kind]]  # fmt: skip
     found: list[torch.optim.Optimizer] = [torch.optim.AdamW(settings, betas=(0.9, 0.98))] if settings else []
     return [*found, gpt.Muon(groups["muon"], lr=lr_muon)] if groups["muon"] else found
 
@@ -275,7 +273,6 @@ def fit(
     lr: float,
     lr_muon: float | None = None,
     lr_table: float | None = None,
-    lr_b: float | None = None,
     seed: int = 0,
     autocast: AbstractContextManager | None = None,
     after: Callable[[], object] | None = None,
@@ -284,10 +281,10 @@ def fit(
     """Trains what is free in a model, in place: n_steps of batches of similar length, rate up for a tenth, then down.
 
     loss: takes the rows of a batch (batch_size,), on the host, and gives a scalar. after: called after each step, such
-    as an EMA's update. Gradients longer than 1 are cut, all but a table's. lr_muon, lr_table, lr_b: see
+    as an EMA's update. Gradients longer than 1 are cut, all but a table's. lr_muon, lr_table: see
     `optimizers_for`.
     """
-    optimizers = optimizers_for(model, lr, lr_muon=lr_muon, lr_table=lr_table, lr_b=lr_b)
+    optimizers = optimizers_for(model, lr, lr_muon=lr_muon, lr_table=lr_table)
     groups = [(group, group["lr"]) for optimizer in optimizers for group in optimizer.param_groups]
     cut = [p for name, p in model.named_parameters() if p.requires_grad and not name.startswith("table.")]
     log = train.Log()
