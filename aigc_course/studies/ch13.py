@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,11 +17,14 @@ from aigc_course import data, finetune, gpt, heads, metrics, receipts, runtime
 
 STARTS = ("from scratch", "pre-trained", "LoRA", "further pre-trained")
 SIZES = (10, 100, 1000, 10**6)  # the last is all
-STEPS = {"e2e": (100, 200, 300, 400), "banking77": (40, 80, 160, 320)}  # by size; from scratch twice as many
+STEPS = {"e2e": (100, 200, 300, 400), "banking77": (40, 80, 160, 320)}  # by size; on E2E from scratch twice as many
 BATCH = {"e2e": 8, "banking77": 32}
-RATES = {"from scratch": 2e-3, "pre-trained": 3e-4, "LoRA": 3e-3, "further pre-trained": 3e-4}
+RATES = {  # of AdamW, in the order of STARTS; on Banking77 Muon takes the matrices, except LoRA's
+    "e2e": (2e-3, 3e-4, 3e-3, 3e-4),
+    "banking77": (2e-3, 2e-3, 2e-3, 2e-3),
+}
+LR_MUON = 0.012
 FURTHER_STEPS, SPREAD, RANK = 100, 100, 8
-PART_STEPS = 580
 
 
 def run(
@@ -33,15 +35,14 @@ def run(
     `runs`: one row a run: task, start, n, seed, score (BLEU on n_tested MRs of E2E's test part; accuracy on
     Banking77's), seconds of training, trained weights. n examples are drawn at random, n in all: 10 questions know at
     most 10 of the 77 intents. "further pre-trained" has read all training texts of the task, without attributes or
-    labels. From scratch gets twice the steps of the others, as it has more to learn. `parts`: accuracy with all
-    questions of the table of pieces alone and of the network alone; the chapter measures both together. scale:
+    labels. On E2E from scratch gets twice the steps of the others, as it has more to learn. scale:
     multiplies the steps. Rows are kept in the cache folder until the study is done, so that a killed one goes on.
     """
     base, tokenizer = finetune.checkpoint()
     base = base.to(device)
     kept = _Rows(f"{seeds} {device} {bf16} {n_tested} {scale}")
     tasks = {"e2e": _E2E(tokenizer, device, n_tested), "banking77": _Banking(tokenizer, device)}
-    rows, parts = [], []
+    rows = []
     for name, task in tasks.items():
         further = None
         for seed in seeds:
@@ -62,21 +63,19 @@ def run(
                         )
                         if start == "LoRA":
                             finetune.add_lora(body, RANK, 2 * RANK)
-                        n_steps = max(1, round(steps * scale * (2 if start == STARTS[0] else 1)))
-                        return task.score(body, n, seed, n_steps, RATES[start], bf16)
+                        twice = 2 if start == STARTS[0] and name == "e2e" else 1
+                        lr = RATES[name][STARTS.index(start)]
+                        return task.score(body, n, seed, max(1, round(steps * scale * twice)), lr, bf16)
 
                     found = kept(one, name, start, n, seed)
                     rows.append({"task": name, "start": start, "n": n, "seed": seed} | found)
-    for part in ("table alone", "network alone"):
-        found = kept(lambda part=part: _part(tasks["banking77"], base, part, seeds[0], scale, bf16), "parts", part)
-        parts.append({"name": part, "seed": seeds[0]} | found)
     kept.remove()
     threads = f"{torch.get_num_threads()} threads" if device == "cpu" else torch.cuda.get_device_name()
     head = {"study": "13_fine_tuning", "seeds": list(seeds), "starts": list(STARTS), "steps": STEPS, "batch": BATCH}
     head |= {"units": {"e2e": f"BLEU on {n_tested} test MRs", "banking77": "accuracy on the test part"}}
     note = "above 100 examples one seed; examples are counted in all, not by intent"
     head |= {"note": note, "device": f"{device}, {threads}, {'bf16' if bf16 else 'fp32'}"}
-    return head | {"torch": str(torch.__version__), "runs": rows, "parts": parts}
+    return head | {"torch": str(torch.__version__), "runs": rows}
 
 
 class _Rows:
@@ -177,37 +176,8 @@ class _Banking:
             return F.cross_entropy(model(ids, real), labels, label_smoothing=0.1)
 
         lengths = [self.train.lengths[i] for i in chosen.tolist()]
-        finetune.fit(model, loss, lengths, batch_size=BATCH["banking77"], n_steps=n_steps, lr=lr, seed=seed,
-                     autocast=_autocast(self.device, bf16), progress=False)  # fmt: skip
+        muon = None if any(isinstance(module, finetune.LoRA) for module in body.modules()) else LR_MUON
+        finetune.fit(model, loss, lengths, batch_size=BATCH["banking77"], n_steps=n_steps, lr=lr, lr_muon=muon,
+                     seed=seed, autocast=_autocast(self.device, bf16), progress=False)  # fmt: skip
         result = _result(0.0, started, model)
         return result | {"score": round(self.accuracy(model, bf16), 4)}
-
-
-class _Part(heads.Classifier):
-    """A classifier of which one part is left out."""
-
-    without = ""
-
-    def deep(self, ids: Tensor, real: Tensor) -> Tensor:
-        if self.without != "network":
-            return super().deep(ids, real)
-        return self.head.bias.expand(len(ids), -1)  # nothing but the classes' frequencies
-
-    def wide(self, numbers: Tensor, weights: Tensor) -> Tensor:
-        if self.without != "table":
-            return super().wide(numbers, weights)
-        return 0 * self.table.weight[numbers[:, 0]]
-
-
-def _part(task: _Banking, base: gpt.GPT2, part: str, seed: int, scale: float, bf16: bool) -> dict[str, Any]:
-    """Accuracy with all questions, as the chapter trains its classifier, of one part of it or both."""
-    torch.manual_seed(seed)
-    model = _Part(copy.deepcopy(base), len(task.labels), n_pieces=task.pieces.n_pieces).to(task.device)
-    model.without = {"table alone": "network", "network alone": "table"}[part]
-    n_steps, started = max(1, round(PART_STEPS * scale)), time.perf_counter()
-    model = heads.fit_classifier(
-        model, task.train, n_steps=n_steps, seed=seed, autocast=_autocast(task.device, bf16), progress=False
-    )
-    score, seconds = task.accuracy(model, bf16), round(time.perf_counter() - started, 1)
-    error = math.sqrt(score * (1 - score) / len(task.test.labels))
-    return {"score": round(score, 4), "standard_error": round(error, 4), "seconds": seconds}
