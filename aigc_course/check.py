@@ -131,7 +131,8 @@ class Check:
         name, known = text_of(number, str), exercises()
         if name in known:
             return name, known[name]
-        near = "".join(f" Did you mean `{guess}`?" for guess in difflib.get_close_matches(name, known, n=1))
+        guesses = [f"0{name}"] if f"0{name}" in known else difflib.get_close_matches(name, known, n=1)
+        near = "".join(f" Did you mean `{guess}`?" for guess in guesses)
         return _show(f"There is no exercise {name!r}.{near} Exercises: {', '.join(known)}.", "unknown"), None
 
 

@@ -116,7 +116,7 @@ def test_it_has_learnt_and_weights_out_of_order_have_not(library, tokenizer):
                 p.copy_(p.flatten()[torch.randperm(p.numel(), generator=generator)].view_as(p))
     print("nats per byte:", learnt, nats_per_byte(shuffled, tokenizer), nats_per_byte(new, tokenizer))
     band = 1.25
-    assert learnt <= band < nats_per_byte(shuffled, tokenizer) < nats_per_byte(new, tokenizer)
+    assert learnt <= band < 2 < min(nats_per_byte(shuffled, tokenizer), nats_per_byte(new, tokenizer))
 
 
 def test_padding_token_is_not_likely(library, tokenizer):
