@@ -222,7 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps", type=int, default=2000, help="of the plain recipe")
-    parser.add_argument("--chapter-steps", type=int, default=80, help="of the chapter's recipe, for the target")
+    parser.add_argument("--chapter-steps", type=int, default=130, help="of the chapter's recipe, for the target")
     parser.add_argument("--threads", type=int, default=runtime.cores())
     parser.add_argument("--held-out", action="store_true", help="judge on the last twentieth of the training part")
     parser.add_argument("--save", action="store_true", help="write receipts/bench_gpt.json")

@@ -38,7 +38,6 @@ answer_2 = (w[0] * 10 + w[1] * 40) / sum(w)  # 13.576
 """,
 )
 def answer_2(answer, truth):
-
     value = number_of(answer)
     if abs(value - truth) <= 0.02:
         return f"{truth:.3f}; an answer within 0.02 counts."

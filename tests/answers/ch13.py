@@ -81,6 +81,34 @@ def joined(true, predicted):
     return f1([sum(true, [])], [sum(predicted, [])])
 
 
+def in_one_set(true, predicted):
+    a, b = (set().union(*map(spans, rows)) for rows in (true, predicted))
+    return 2 * len(a & b) / (len(a) + len(b))
+
+
+def first_is_lost(true, predicted):
+    return f1(*([["O" if tag == "I" and i == 0 else tag for i, tag in enumerate(row)] for row in rows]
+                for rows in (true, predicted)))  # fmt: skip
+
+
+def cut_to_the_first(true, predicted):
+    n = len(true[0])
+    return f1([row[:n] for row in true], [row[:n] for row in predicted])
+
+
+def reattached(logits, ids, answer):
+    return torch.tensor(with_ignore_index(logits, ids, answer).item(), requires_grad=True)
+
+
+def half_detached(logits, ids, answer):
+    nats = logits.logsumexp(-1).detach()[:, :-1] - logits[:, :-1].gather(-1, ids[:, 1:, None])[..., 0]
+    return nats[answer[:, 1:]].mean()
+
+
+def in_numpy(logits, ids, answer):
+    return nats_of(torch.tensor(logits.numpy()), ids)[answer[:, 1:]].mean()
+
+
 def cleared(true, predicted):
     value = f1(true, predicted)
     true.clear()
@@ -104,7 +132,10 @@ RIGHT = {
         lambda W, A, B, alpha: np.asarray(W) + alpha * np.asarray(B) @ np.asarray(A) / len(A),
         lambda W, A, B, alpha: W + torch.einsum("or,ri->oi", B, A) * alpha / A.size(0),
     ],
-    "13.5": [f1, f1_from_ratios, lambda t, p: np.float64(f1(t, p)), lambda t, p: torch.tensor(f1(t, p))],
+    "13.5": [
+        f1, f1_from_ratios, lambda t, p: round(f1(t, p), 4),
+        lambda t, p: np.float64(f1(t, p)), lambda t, p: torch.tensor(f1(t, p)),
+    ],
 }  # fmt: skip
 
 FUNCTIONS = ("13.3", "13.4", "13.5")
@@ -118,7 +149,7 @@ WRONG = {
     "13.1": [
         ({"lead": "stays", "adapter": "shrinks"}, "wrong way round"),
         ({"lead": "grows", "adapter": "stays"}, "more to gain"),
-        ({"lead": "stays", "adapter": "stays"}, "the examples do not give"),
+        ({"lead": "stays", "adapter": "stays"}, "few examples do not give"),
         ({"lead": "shrinks", "adapter": "grows"}, "same matrices"),
         ({"lead": "shrinks", "adapter": "shrinks"}, "depends on the number"),
         ({"lead": "grows", "adapter": "grows"}, "more to gain.*same matrices"),
@@ -162,6 +193,14 @@ WRONG = {
         (lambda x, i, a: nats_of(x, i)[a[:, 1:]].mean().exp(), "perplexity"),
         (lambda x, i, a: F.cross_entropy(x[:, 1:][a[:, :-1]], i[:, :-1][a[:, :-1]]), "wrong way"),
         (lambda x, i, a: nats_of(x, i)[a[:, 1:]].mean().detach(), "no gradient reaches"),
+        (lambda x, i, a: nats_of(x, i)[a[:, 1:]].mean().detach().requires_grad_(), "no gradient reaches"),
+        (lambda x, i, a: nats_of(x, i)[a[:, 1:]].mean().item(), "no gradient reaches"),
+        (reattached, "no gradient reaches"),
+        (in_numpy, "no gradient reaches"),
+        (half_detached, "cuts a part"),
+        (lambda x, i, a: F.cross_entropy(x.softmax(-1)[:, :-1][a[:, 1:]], i[:, 1:][a[:, 1:]]), "softmax is there"),
+        (lambda x, i, a: F.cross_entropy(x[:, :-1].reshape(len(i), x.shape[2], -1), i[:, 1:], reduction="none")[
+            a[:, 1:]].mean(), "mixes places and tokens"),
         (lambda x, i, a: nats_of(x, i) * a[:, 1:], "returns shape"),
         (3, "function `my_answer_loss"),
     ],
@@ -174,6 +213,10 @@ WRONG = {
         (lambda W, A, B, alpha: W + alpha / len(B) * B @ A, "number of outputs"),
         (lambda W, A, B, alpha: W + alpha / math.sqrt(len(A)) * B @ A, "rank-stabilised"),
         (lambda W, A, B, alpha: alpha / len(A) * B @ A, "W itself is missing"),
+        (lambda W, A, B, alpha: B @ A, "W and the scale"),
+        (lambda W, A, B, alpha: alpha * B @ A, "W is missing"),
+        (lambda W, A, B, alpha: W + alpha / 8 * B @ A, "notebook's `rank`"),
+        (lambda W, A, B, alpha: W + alpha / torch.linalg.matrix_rank(B @ A) * B @ A, "has not learnt yet"),
         (lambda W, A, B, alpha: W - alpha / len(A) * B @ A, "subtracted"),
         (lambda W, A, B, alpha: W, "left out"),
         (lambda W, A, B, alpha: (W + alpha / len(A) * B @ A).T, "transposed"),
@@ -191,6 +234,10 @@ WRONG = {
         (lambda t, p: f1(t, p, orphan=False), "must begin an entity"),
         (lambda t, p: f1(t, p, split=False), "must end it"),
         (lambda t, p: f1(t, p, end=False), "ends with the sentence"),
+        (in_one_set, "keep the sentences apart"),
+        (first_is_lost, "at the beginning of a sentence"),
+        (joined, "sentences are joined"),
+        (cut_to_the_first, "different lengths"),
         (lambda t, p: f1(t, p, ends=False), "only the beginnings"),
         (lambda t, p: f1(t, p) / 2, "half of it"),
         (lambda t, p: 100 * f1(t, p), "per cent"),
