@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aigc_course import data, gpt, train
+from aigc_course import data, gpt, metrics, train
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -30,13 +30,16 @@ def checkpoint(folder: str | os.PathLike | None = None) -> tuple[gpt.GPT2, Token
     """The course's pre-trained GPT-2 and its tokenizer, without the transformers library (which takes 10 s to import).
 
     folder: another one in the library's format; None is `data/course_gpt2`. The model is in evaluation mode.
-    ValueError where the folder's weights are not those of a GPT-2 of its configuration.
+    ValueError where the folder's configuration is not GPT-2's own, or the weights are not of it.
     """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
     folder = Path(folder) if folder is not None else data.embedded("course_gpt2/config.json").parent
     c = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    usual = {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "n_inner": None}
+    if odd := [key for key, value in usual.items() if c.get(key, value) != value]:
+        raise ValueError(f"{folder / 'config.json'} is not of GPT-2's own shape: {', '.join(odd)}")
     model = gpt.GPT2(gpt.GPT2Config(c["vocab_size"], c["n_positions"], c["n_layer"], c["n_head"], c["n_embd"]))
     ours, theirs = model.state_dict(), load_file(folder / "model.safetensors")
     for name, other, transposed in gpt._pairs(model):
@@ -104,13 +107,6 @@ def merge_lora(model: nn.Module) -> nn.Module:
     return model.requires_grad_(True)
 
 
-def n_trained(model: nn.Module) -> tuple[int, int]:
-    """How many numbers learn, and how many of the model were there before any LoRA was added."""
-    added = sum(m.A.numel() + m.B.numel() for m in model.modules() if isinstance(m, LoRA))
-    everything = sum(p.numel() for p in model.parameters())
-    return sum(p.numel() for p in model.parameters() if p.requires_grad), everything - added
-
-
 # --- examples ------------------------------------------------------------------------------------------------
 
 
@@ -122,8 +118,11 @@ class Examples(NamedTuple):
     lengths: list[int]  # on the host, so that a batch can be cut to its longest without waiting for the device
 
     def rows(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """ids and answer of some rows, (B, T) with T the longest of these. index: (B,), on the host."""
-        longest = max(self.lengths[i] for i in index.tolist())
+        """ids and answer of some rows, (B, T), cut to the longest of these or a little above. index: (B,), on the host.
+
+        T is a multiple of 16: PyTorch keeps kernels for each size it has met, which for all lengths took 0.5 GB more.
+        """
+        longest = 16 * math.ceil(max(self.lengths[i] for i in index.tolist()) / 16)
         index = index.to(self.ids.device)
         return self.ids[index, :longest], self.answer[index, :longest]
 
@@ -141,10 +140,12 @@ def examples(
 ) -> Examples:
     """(prompt, answer) pairs as token ids; an answer begins with a space and ends with the end-of-text token.
 
-    What is longer than the context loses its end.
+    What is longer than the context loses its end. ValueError for a prompt that leaves no place for an answer.
     """
     prompts = tokenizer.encode_batch([prompt for prompt, _ in pairs], add_special_tokens=False)
     answers = tokenizer.encode_batch([f" {answer}" for _, answer in pairs], add_special_tokens=False)
+    if any(len(prompt.ids) >= context for prompt in prompts):
+        raise ValueError(f"a prompt fills the context of {context} tokens and leaves no place for an answer")
     both = [([*p.ids, *a.ids, END][:context], len(p.ids)) for p, a in zip(prompts, answers, strict=True)]
     ids, lengths = pad([row for row, _ in both])
     place = torch.arange(ids.shape[1])
@@ -184,7 +185,7 @@ def buckets(
             order.shuffle(batches)
             queue.extend(batches)
 
-    for _ in train.batches(torch.zeros(1), 1, n_steps, progress=progress):
+    for _ in train.batches(torch.zeros(1), 1, n_steps, progress=progress):  # for its progress bar
         if not queue:
             refill()
         yield torch.tensor(queue.pop(0))
@@ -207,7 +208,7 @@ def states(
     causal. positions: (T,) or (B, T), by default counted from the cache's length.
     """
     B, T = ids.shape
-    start = 0 if cache is None else cache.length
+    start = gpt._place(model, ids, cache)
     if positions is None:
         positions = torch.arange(start, start + T, device=ids.device)
     x = F.dropout(model.token(ids) + model.position(positions), model.config.dropout, model.training)
@@ -241,26 +242,13 @@ def answer_loss(model: gpt.GPT2, ids: Tensor, answer: Tensor) -> Tensor:
     return F.cross_entropy(F.linear(x, model.token.weight).float(), ids[:, 1:][due])
 
 
-def optimizers_for(
-    model: nn.Module,
-    lr: float,
-    *,
-    lr_muon: float | None = None,
-    lr_table: float | None = None,
-) -> list[torch.optim.Optimizer]:
-    """AdamW for all that learns, with other rates for some: lr_table, without decay, for a classifier's table of
-    pieces; lr_muon: Muon for the matrices of the blocks.
-    """
-    rates = {"muon": lr_muon, "table": lr_table or lr, "rest": lr}
-    groups: dict[str, list[nn.Parameter]] = {kind: [] for kind in rates}
-    for name, p in model.named_parameters():
-        if p.requires_grad:
-            special = "table" if name.startswith("table.") else "rest"
-            groups["muon" if lr_muon and "blocks." in name and p.ndim == 2 else special].append(p)
-    settings = [{"params": groups[kind], "lr": rates[kind], "weight_decay": 0.0 if kind == "table" else 0.01}
-                for kind in ("table", "rest") if groups[kind]]  # fmt: skip
-    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(settings, betas=(0.9, 0.98))] if settings else []
-    return [*found, gpt.Muon(groups["muon"], lr=lr_muon)] if groups["muon"] else found
+def optimizers_for(model: nn.Module, lr: float, *, lr_muon: float | None = None) -> list[torch.optim.Optimizer]:
+    """AdamW for all that learns, or, with lr_muon, Muon for the matrices of the blocks and AdamW for the rest."""
+    free = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in free if lr_muon and "blocks." in name and p.ndim == 2]
+    taken = {id(p) for p in matrices}
+    adamw = torch.optim.AdamW([p for _, p in free if id(p) not in taken], lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
+    return [adamw, gpt.Muon(matrices, lr=lr_muon)] if matrices else [adamw]
 
 
 def fit(
@@ -272,21 +260,18 @@ def fit(
     n_steps: int,
     lr: float,
     lr_muon: float | None = None,
-    lr_table: float | None = None,
     seed: int = 0,
     autocast: AbstractContextManager | None = None,
-    after: Callable[[], object] | None = None,
     progress: bool = True,
 ) -> train.Log:
     """Trains what is free in a model, in place: n_steps of batches of similar length, rate up for a tenth, then down.
 
-    loss: takes the rows of a batch (batch_size,), on the host, and gives a scalar. after: called after each step, such
-    as an EMA's update. Gradients longer than 1 are cut, all but a table's. lr_muon, lr_table: see
-    `optimizers_for`.
+    loss: takes the rows of a batch (batch_size,), on the host, and gives a scalar. Gradients longer than 1 are cut.
+    lr_muon: see `optimizers_for`.
     """
-    optimizers = optimizers_for(model, lr, lr_muon=lr_muon, lr_table=lr_table)
+    optimizers = optimizers_for(model, lr, lr_muon=lr_muon)
     groups = [(group, group["lr"]) for optimizer in optimizers for group in optimizer.param_groups]
-    cut = [p for name, p in model.named_parameters() if p.requires_grad and not name.startswith("table.")]
+    free = [p for p in model.parameters() if p.requires_grad]
     log = train.Log()
     model.train()
     for step, rows in enumerate(buckets(lengths, batch_size, n_steps, seed=seed, progress=progress)):
@@ -296,11 +281,9 @@ def fit(
         with autocast or nullcontext():
             value = loss(rows)
         value.backward()
-        nn.utils.clip_grad_norm_(cut, 1.0)
+        nn.utils.clip_grad_norm_(free, 1.0)
         for optimizer in optimizers:
             optimizer.step()
-        if after is not None:
-            after()
         log(loss=value)
     model.eval()
     return log
@@ -310,33 +293,36 @@ def fit(
 def generate(
     model: gpt.GPT2, prompts: Sequence[Sequence[int]], n_tokens: int = 80, *, batch_size: int = 64, stop: int = END
 ) -> list[list[int]]:
-    """Greedy continuations of prompts of any lengths, up to the token `stop` or n_tokens; the model is in eval mode.
+    """Greedy continuations of prompts of any lengths, up to the token `stop` or n_tokens.
 
     Prompts of similar length share a batch. They are padded on the left, the padding is masked, and positions are
-    counted from each prompt's own beginning, so that the tokens are those that each prompt gives alone.
+    counted from each prompt's own beginning, so that the tokens are those that each prompt gives alone; but all of a
+    batch end where its longest has filled the context. ValueError for n_tokens below 1 and for a prompt that fills it.
     """
-    device, found = model.token.weight.device, [[] for _ in prompts]
+    device, found, context = model.token.weight.device, [[] for _ in prompts], model.config.context
+    if n_tokens < 1 or any(len(prompt) >= context for prompt in prompts):
+        raise ValueError(f"n_tokens is {n_tokens}, to be 1 or more; prompts are shorter than the context of {context}")
     by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     for first in range(0, len(by_length), batch_size):
         rows = by_length[first : first + batch_size]
         ids, lengths = pad([prompts[i] for i in rows], left=True)
         B, T = ids.shape
-        total = min(T + n_tokens, model.config.context)
+        total = min(T + n_tokens, context)
         real = torch.arange(total) >= T - torch.tensor(lengths)[:, None]  # (B, total): not padding
         positions = (real.cumsum(1) - 1).clamp(min=0).to(device)
         ids, real, cache = ids.to(device), real.to(device), gpt.Cache(model, B)
-        causal = torch.ones(T, T, dtype=torch.bool, device=device).tril()
-        seen = causal & real[:, None, None, :T] | torch.eye(T, dtype=torch.bool, device=device)  # never an empty row
+        seen = torch.ones(T, T, dtype=torch.bool, device=device).tril() & real[:, None, None, :T]
         done, new = torch.zeros(B, dtype=torch.bool, device=device), []
-        x = states(model, ids, seen=seen, positions=positions[:, :T], cache=cache)[:, -1]
-        for place in range(T, total):
-            token = F.linear(x, model.token.weight).argmax(1)
-            new.append(token)
-            done |= token == stop
-            if place + 1 == total or (len(new) % 8 == 0 and done.all()):
-                break
-            at = real[:, None, None, : place + 1]
-            x = states(model, token[:, None], seen=at, positions=positions[:, place : place + 1], cache=cache)[:, -1]
+        with metrics._evaluating(model, None):
+            x = states(model, ids, seen=seen, positions=positions[:, :T], cache=cache)[:, -1]
+            for place in range(T, total):
+                token = F.linear(x, model.token.weight).argmax(1)
+                new.append(token)
+                done |= token == stop
+                if place + 1 == total or (len(new) % 8 == 0 and done.all()):
+                    break
+                at, here = real[:, None, None, : place + 1], positions[:, place : place + 1]
+                x = states(model, token[:, None], seen=at, positions=here, cache=cache)[:, -1]
         for i, tokens in zip(rows, torch.stack(new, dim=1).tolist(), strict=True):
             found[i] = tokens[: tokens.index(stop)] if stop in tokens else tokens
     return found

@@ -349,3 +349,29 @@ def bleu(texts: list[str], references: list[list[str]]) -> float:
     most = max(len(refs) for refs in references)
     columns = [[refs[i] if i < len(refs) else None for refs in references] for i in range(most)]
     return corpus_bleu(texts, columns).score
+
+
+def spans(tags: list[str]) -> set[tuple[int, int]]:
+    """Entities of BIO tags as (first, last + 1). An I that follows no B or I begins an entity, as conlleval has it."""
+    found, start = set(), None
+    for i, tag in enumerate([*tags, "O"]):
+        if start is not None and tag != "I":
+            found.add((start, i))
+            start = None
+        if tag == "B" or (tag == "I" and start is None):
+            start = i
+    return found
+
+
+def entity_f1(true: list[list[str]], predicted: list[list[str]]) -> float:
+    """F1 over entities of all sentences: one counts only where both ends are right. 0 where none is predicted.
+
+    true, predicted: a list of BIO tags a sentence. ValueError where they are not of one length.
+
+    Source: Tjong Kim Sang & De Meulder (2003), the CoNLL-2003 shared task, arXiv:cs/0306050.
+    """
+    if [len(tags) for tags in true] != [len(tags) for tags in predicted]:
+        raise ValueError("true and predicted tags are not as many, sentence by sentence")
+    pairs = [(spans(t), spans(p)) for t, p in zip(true, predicted, strict=True)]
+    right, due, said = (sum(map(len, column)) for column in ([t & p for t, p in pairs], *zip(*pairs, strict=True)))
+    return 2 * right / (due + said) if due + said else 0.0

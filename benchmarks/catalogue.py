@@ -18,6 +18,8 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
+from aigc_course import finetune
+
 # --- values --------------------------------------------------------------------------------------------------
 
 COLOURS = ("red, blue, dark green, white, black, pale yellow, grey, orange, silver, brown, purple, light blue").split(
@@ -422,8 +424,8 @@ def record(draw: random.Random) -> tuple[dict[str, str], str]:
         values[key] = value
         possible = [("does", does), ("does", does), ("before", before), ("after", after)]
         possible = [(form, into) for form, into in possible if forms[form] and (form == "does" or len(into) < 2)]
-        form, into = draw.choice(possible) if possible else ("does", does)
-        into.append(draw.choice(forms[form] or thing.does).format(v=value))
+        form, into = draw.choice(possible)
+        into.append(draw.choice(forms[form]).format(v=value))
     known = draw.random() < 0.9 or bool(before or after)
     attributes = {"name": name} | ({"kind": kind} if known else {}) | values
     if draw.random() < 0.3:
@@ -473,7 +475,7 @@ def documents(n_bytes: int, seed: int = 0) -> list[str]:
     draw, found, size = random.Random(seed), [], 0
     while size < n_bytes:
         attributes, text = record(draw)
-        found.append("; ".join(f"{key}: {value}" for key, value in attributes.items()) + f" => {text}")
+        found.append(f"{finetune.prompt_of(attributes)} {text}")
         size += len(found[-1].encode())
     return found
 

@@ -14,10 +14,9 @@ Paragraphs that are not English sentences (tables, listings, lists of parameters
 banking77, e2e, sentfin or their stand-ins is in it, so that notebook 13 may be scored on all of them.
 
 --go-on is a second stage: it starts from the stored checkpoint, and a quarter of each batch is random tokens that
-repeat, as in notebook 10. From them the network learns to copy words that it has never read; the catalogue alone
-teaches that for its own names only, and from random weights one such row in eight had taught nothing after 2,200 steps.
+repeat, as in notebook 10, to learn to copy words that the network has never read.
 
-A hundredth of the documents, chosen by their hash, is held out and scored once, at the end: nats per byte, beside
+A hundredth of the documents, chosen by their hash, is held out and scored at the end of a stage: nats per byte, beside
 interpolated counts of five bytes (`text.NGram`, Witten-Bell), which are counted on the same training text.
 """
 
@@ -45,7 +44,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.nn import functional as F
 
-from aigc_course import data, gpt, metrics, receipts, text, train
+from aigc_course import data, finetune, gpt, metrics, receipts, text, train
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "data" / "course_gpt2"
@@ -231,7 +230,7 @@ def pretrain(model: gpt.GPT2, pieces: torch.Tensor, options: argparse.Namespace)
 
     The rates rise for `warmup` steps, stay, and fall in a line to 0 over the last `decay` of all steps. Until they
     fall, nothing depends on the number of steps; so it can be set then, from the time that has passed. A run with
-    --save that was killed goes on from its last hundred steps.
+    --save that was killed goes on from its last multiple of 50 steps.
     """
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
     inside = {id(p) for p in matrices}
@@ -243,7 +242,7 @@ def pretrain(model: gpt.GPT2, pieces: torch.Tensor, options: argparse.Namespace)
         states = {"model": model, "muon": muon, "adamw": adamw, "progress": progress}
         resume = train.Resume(STATE, every=50, **states, **vars(options))
     model.train()
-    n_repeats = options.batch // 4 if options.go_on else 0
+    n_repeats = options.repeats
     for batch in train.batches(pieces, options.batch - n_repeats, 10**6, seed=SEED, resume=resume, progress=False):
         done = progress.now
         if n_repeats:
@@ -357,14 +356,6 @@ def save(model: gpt.GPT2, tokenizer: Tokenizer, folder: Path) -> None:
     receipts.write_text(folder / "tokenizer_config.json", json.dumps(known, indent=2, sort_keys=True) + "\n")
 
 
-def read(folder: Path = FOLDER) -> tuple[gpt.GPT2, Tokenizer]:
-    """The saved model, as ours, and its tokenizer."""
-    from transformers import GPT2LMHeadModel
-
-    library = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32)
-    return gpt.from_transformers(library), Tokenizer.from_file(str(folder / "tokenizer.json"))
-
-
 CARD = """---
 license: cc-by-4.0
 language: en
@@ -399,9 +390,9 @@ A small GPT-2, pre-trained for this course from scratch. Notebook 12 loads it, n
 | the course's prose: notebooks 00 to 09, README, CONTRIBUTING | {prose:,} | CC BY 4.0 |
 | the course's catalogue: invented things as attributes, each with a text (`benchmarks/catalogue.py`) | {catalogue:,} | CC BY 4.0 |
 
-The packages are {packages}. Paragraphs that are not English sentences (tables, listings, lists of parameters) were left out, and all but the first of those that agree in their first 80 letters. Not in it: Banking77, E2E, SEntFiN, their stand-ins in `data/storefront/`, and tinyshakespeare's last tenth. So notebook 13 may be scored on any row of them. The catalogue has no restaurants, which E2E is about, but it has E2E's form: attributes and a text about them. What it gives to notebook 13 is therefore the skill of the task in other domains, not English alone.
+The packages are {packages}. Paragraphs that are not English sentences (tables, listings, lists of parameters) were left out, and all but the first of those that agree in their first 80 letters. Not in it: Banking77, E2E, SEntFiN, their stand-ins in `data/storefront/`, and tinyshakespeare's last tenth. So notebook 13 may be scored on any row of them. The catalogue has no restaurants, which E2E is about, but it has E2E's form: attributes and a text about them. So what notebook 13 measures is the worth of such pre-training, not of English alone; without fine-tuning nothing is copied reliably, as the last sample below shows.
 
-**Held out.** About one document of a hundred, chosen by its hash, was not trained on and is scored once, in float32, from the stored weights. No setting was chosen on them. Nats per byte, windows of {context} tokens, stride 64; a document's end counts as one byte. Beside it what interpolated counts of five bytes (Witten–Bell) reach that were counted on the same training text. Perplexity is exp(nats). The last row is without the catalogue, whose texts say what stands before them.
+**Held out.** About one document of a hundred, chosen by its hash, was not trained on and is scored at the end of each stage, in float32, from the stored weights. No setting was chosen on them. Nats per byte, windows of {context} tokens, stride 64; a document's end counts as one byte. Beside it what interpolated counts of five bytes (Witten–Bell) reach that were counted on the same training text. Perplexity is exp(nats). The last row is without the catalogue, whose texts say what stands before them.
 
 | source | bytes | nats per byte | counts | perplexity per byte | counts |
 |---|---|---|---|---|---|
@@ -411,7 +402,7 @@ The packages are {packages}. Paragraphs that are not English sentences (tables, 
 
 {samples}
 
-**Not for** anything but learning and fine-tuning. It is some thousand times smaller than a useful assistant, has read six megabytes, follows no instructions, knows no facts, and writes fluent nonsense about software and in verse. English only: other scripts pass through the tokenizer byte by byte and mean nothing to the model. Its text was written by programmers and in 1600, with the biases of both. Other versions of Python, of the packages and of the course give another corpus, and other machines slightly other weights.
+**Not for** anything but learning and fine-tuning. It is some thousand times smaller than a useful assistant, has read six megabytes, follows no instructions, knows no facts, and writes fluent nonsense about software and in verse. English only: other scripts pass through the tokenizer byte by byte and mean nothing to the model. Its text was written by programmers, in 1600, and by a program, with the biases of each. Other versions of Python, of the packages and of the course give another corpus, and other machines slightly other weights.
 
 **Licence.** The weights and this card are a part of the course, CC BY 4.0 (`LICENSE-text`). The folder holds none of the texts themselves.
 """  # noqa: E501
@@ -481,6 +472,14 @@ def card(receipt: dict[str, Any]) -> str:
     )
 
 
+def write(receipt: dict[str, Any]) -> None:
+    """The card and the receipt of what lies in the folder."""
+    for _ in range(3):  # the card says how large the folder is, and is a part of it
+        receipts.write_text(FOLDER / "README.md", card(receipt))
+        receipt["folder_bytes"] = sum(path.stat().st_size for path in FOLDER.iterdir())
+    receipts.write_text(RECEIPT, json.dumps(receipt, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, help="length of the training")
@@ -502,7 +501,13 @@ def main() -> None:
     torch.set_num_threads(1)
 
     started = time.perf_counter()
-    found = receipts.read(CORPUS) if options.save and CORPUS.is_file() else corpus()
+    options.repeats = options.batch // 4 if options.go_on else 0
+    if options.go_on and not STATE.is_file() and checksums() != receipts.read(RECEIPT)["sha256"]:
+        raise SystemExit(
+            f"{FOLDER} is not what {RECEIPT.name} describes, so it is not known what --go-on goes on from."
+        )
+    killed = options.save and STATE.is_file() and CORPUS.is_file()
+    found = receipts.read(CORPUS) if killed else corpus()
     if data.standin_in_use():
         raise SystemExit("The checkpoint is trained on the genuine tinyshakespeare; the stand-in is in use.")
     if options.save:
@@ -510,34 +515,39 @@ def main() -> None:
     parts, held_out = split(found)
     texts = [document for source in parts.values() for document in source]
     stages = receipts.read(RECEIPT)["stages"] if options.go_on else []
-    model, tokenizer = read() if options.go_on else (None, train_tokenizer(texts, options.vocab))
+    if options.go_on:
+        model, tokenizer = finetune.checkpoint(FOLDER)
+    else:
+        tokenizer = train_tokenizer(texts, options.vocab)
+        sizes = {"n_layers": options.layers, "n_heads": options.heads, "width": options.width}
+        model = gpt.GPT2(gpt.GPT2Config(tokenizer.get_vocab_size(), options.context, **sizes))
+    c = model.config
     ids, held_out = encode(tokenizer, texts), joined(held_out)
     n_bytes = sum(len(document.encode()) for document in texts)
     print(f"{len(texts):,} documents, {n_bytes:,} bytes, {len(ids):,} tokens; {time.perf_counter() - started:.0f} s")
     counts = text.NGram(as_bytes(texts), 5, 256)
-    sizes = {"n_layers": options.layers, "n_heads": options.heads, "width": options.width}
-    model = model or gpt.GPT2(gpt.GPT2Config(tokenizer.get_vocab_size(), options.context, **sizes))
     n_weights = sum(p.numel() for p in model.parameters())
-    pieces = ids.unfold(0, options.context + 1, options.context)
+    pieces = ids.unfold(0, c.context + 1, c.context)
     done = pretrain(model, pieces, options)
     n_steps, seconds = done["steps"], done["processor"]
-    n_seen = n_steps * options.batch * options.context
+    n_seen = n_steps * options.batch * c.context
     if options.save:
         save(model, tokenizer, FOLDER)
-        model, tokenizer = read()  # what is scored is what is stored
+        model, tokenizer = finetune.checkpoint(FOLDER)  # what is scored is what is stored
     result = scores(model.eval(), tokenizer, counts, held_out)
     pace = f"{n_seen:,} tokens in {seconds:.0f} s of processor time, {n_seen / seconds:,.0f} a second"
     print(f"{n_weights:,} weights, {n_steps} steps, {pace}")
     for name, score in result.items():
         print(f"{name:16} {score['bytes']:7,} bytes  " + "  ".join(f"{k} {v:.4f}" for k, v in list(score.items())[1:]))
     if options.save:
-        sizes |= {"vocab_size": tokenizer.get_vocab_size(), "context": options.context, "weights": n_weights}
-        recipe = {"batch": options.batch, "lr": options.lr, "lr_muon": options.lr_muon}
-        recipe |= {"warmup": options.warmup, "decay": options.decay}
-        recipe["repeats"] = options.batch // 4 if options.go_on else 0
-        rates = f"--lr {options.lr} --lr-muon {options.lr_muon} "
-        settings = f"--go-on --steps {n_steps} {rates}" if options.go_on else f"--steps {n_steps} "
-        stage = {"command": f"python benchmarks/pretrain.py {settings}--save", "minutes": round(seconds / 60, 1)}
+        sizes = {"n_layers": c.n_layers, "n_heads": c.n_heads, "width": c.width}
+        sizes |= {"vocab_size": tokenizer.get_vocab_size(), "context": c.context, "weights": n_weights}
+        recipe = {key: getattr(options, key) for key in ("batch", "lr", "lr_muon", "warmup", "decay", "repeats")}
+        rest = ("batch", "context", "decay", "heads", "layers", "lr", "lr_muon", "vocab", "warmup", "width")
+        changed = [key for key in rest if getattr(options, key) != parser.get_default(key)]
+        settings = ["--go-on"] * options.go_on + [f"--steps {n_steps}"]
+        settings += [f"--{key.replace('_', '-')} {getattr(options, key)}" for key in changed] + ["--save"]
+        stage = {"command": f"python benchmarks/pretrain.py {' '.join(settings)}", "minutes": round(seconds / 60, 1)}
         stages.append(stage | {"steps": n_steps, "tokens": n_seen, "recipe": recipe})
         size = {source: sum(len(document.encode()) for document in texts) for source, texts in parts.items()}
         receipt = {
@@ -549,7 +559,7 @@ def main() -> None:
             "minutes": round(sum(stage["minutes"] for stage in stages), 1),
             "steps": sum(stage["steps"] for stage in stages),
             "tokens": sum(stage["tokens"] for stage in stages),
-            "tokens_per_s": round(n_seen / seconds),
+            "tokens_per_s": round(sum(s["tokens"] for s in stages) / sum(60 * s["minutes"] for s in stages)),
             "model": sizes,
             "stages": stages,
             "corpus": {
@@ -567,11 +577,7 @@ def main() -> None:
             "sha256": checksums(),
             "folder_bytes": 0,
         }
-        receipt = rounded(receipt)
-        for _ in range(3):  # the card says how large the folder is, and is a part of it
-            receipts.write_text(FOLDER / "README.md", card(receipt))
-            receipt["folder_bytes"] = sum(path.stat().st_size for path in FOLDER.iterdir())
-        receipts.write_text(RECEIPT, json.dumps(receipt, indent=1) + "\n")
+        write(rounded(receipt))
         STATE.unlink(missing_ok=True), CORPUS.unlink()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from aigc_course import data, gpt, metrics
+from aigc_course import data, finetune, gpt, metrics
 
 REPO = Path(__file__).resolve().parent.parent
 FOLDER = data.embedded("course_gpt2/config.json").parent
@@ -103,6 +103,7 @@ def test_ours_has_the_librarys_logits(library):
     ids = torch.randint(2, library.config.vocab_size, (2, 256), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(gpt.from_transformers(library)(ids), library(ids).logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(finetune.checkpoint()[0](ids), library(ids).logits, rtol=1e-4, atol=1e-4)
 
 
 def test_it_has_learnt_and_weights_out_of_order_have_not(library, tokenizer):

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from aigc_course import finetune, gpt, heads, text
+from aigc_course import data, finetune, gpt, heads, metrics, text
+from aigc_course.studies import ch13
 
 
 @pytest.fixture
@@ -64,13 +65,39 @@ def test_generation_ends_at_the_stop_token_and_at_the_context(model):
     assert finetune.generate(model, [prompt], 60, stop=stop)[0] == free[: free.index(stop)]
 
 
+def test_a_batch_ends_where_its_longest_prompt_fills_the_context(model):
+    long, short = torch.randint(1, 50, (40,)).tolist(), [3, 4, 5]
+    alone = finetune.generate(model, [short], 20, stop=-1)[0]
+    found = finetune.generate(model, [long, short], 20, stop=-1)
+    assert [len(tokens) for tokens in found] == [8, 8] and found[1] == alone[:8]
+    assert len(finetune.generate(model, [long, short], 20, batch_size=1, stop=-1)[1]) == 20
+    with pytest.raises(ValueError, match="shorter than the context of 48"):
+        finetune.generate(model, [[1] * 48], 5)
+    with pytest.raises(ValueError, match="n_tokens is 0"):
+        finetune.generate(model, [short], 0)
+
+
+def test_what_does_not_fit_into_the_context_is_refused_or_cut(model, tokenizer):
+    cut = finetune.examples([("a=>", "xyz")], tokenizer, context=6)
+    assert cut.lengths == [6] and cut.answer.sum() == 3
+    with pytest.raises(ValueError, match="leaves no place"):
+        finetune.examples([("a=>", "x"), ("abc=>", "x")], tokenizer, context=5)
+    with pytest.raises(ValueError, match="do not fit"):
+        finetune.states(model, torch.zeros(1, 49, dtype=torch.long))
+
+
+def test_generation_leaves_the_mode_as_it_was(model):
+    model.train()
+    finetune.generate(model, [[3, 4]], 2)
+    assert model.training
+
+
 def test_lora_begins_as_the_model_and_merges_to_what_it_became(model):
     ids, tuned = torch.randint(50, (2, 7)), copy.deepcopy(model)
     free = finetune.add_lora(tuned, rank=3, alpha=6)
     assert torch.equal(tuned(ids), model(ids))
     per_layer = sum(3 * (n_in + n_out) for n_in, n_out in ((16, 16), (16, 64), (64, 16)))
     assert sum(p.numel() for p in free) == 2 * per_layer
-    assert finetune.n_trained(tuned) == (2 * per_layer, sum(p.numel() for p in model.parameters()))
     for p in free:
         torch.nn.init.normal_(p)
     out = tuned(ids)
@@ -98,7 +125,7 @@ def test_examples_mark_the_answer_and_its_end(tokenizer):
     assert examples.answer.sum(1).tolist() == [4, 3]
     assert examples.ids[0, 8] == finetune.END and examples.answer[0, 8] and not examples.answer[0, 4]
     ids, answer = examples.rows(torch.tensor([1]))
-    assert ids.shape == answer.shape == (1, 6)
+    assert ids.shape == answer.shape == (1, examples.ids.shape[1])  # a multiple of 16, or all that there is
 
 
 def test_answer_loss_is_cross_entropy_with_the_rest_ignored(model):
@@ -132,7 +159,8 @@ def test_one_batch_can_be_overfitted_and_lora_leaves_the_rest(model, tokenizer):
 
 def test_muon_takes_the_matrices_of_the_blocks(model):
     adam, muon = finetune.optimizers_for(model, 1e-3, lr_muon=0.02)
-    assert {p.ndim for g in muon.param_groups for p in g["params"]} == {2}
+    expected = {id(p) for p in model.blocks.parameters() if p.ndim == 2}
+    assert {id(p) for g in muon.param_groups for p in g["params"]} == expected
     taken = [id(p) for o in (adam, muon) for g in o.param_groups for p in g["params"]]
     assert sorted(taken) == sorted(id(p) for p in model.parameters())
 
@@ -154,6 +182,21 @@ def test_pieces_weigh_as_scikit_learn_does():
     assert pieces(["zzz"])[2] == [0]
 
 
+def test_pieces_of_words_weigh_as_scikit_learn_does():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    texts = ["where is my card", "my card is lost", "card payment", "payment is late for my payment", "where is it"]
+    pieces = heads.Pieces(texts)
+    numbers, weights, _ = pieces([texts[3]])
+    reference = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2)
+    row = reference.fit(texts).transform([texts[3]]).tocoo()
+    names = reference.get_feature_names_out()
+    expected = {f"c{names[i]}": v for i, v in zip(row.col, row.data, strict=True)}
+    known = dict(zip(numbers[0].tolist(), weights[0].tolist(), strict=True))
+    found = {p: known[n] for p, n in pieces._number.items() if n in known and p[0] == "c"}
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
 def test_classifier_ignores_padding_and_adds_the_table(model):
     classifier = heads.Classifier(model, 5, n_pieces=9).eval()
     ids, real = torch.randint(50, (2, 6)), torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
@@ -173,15 +216,16 @@ def test_classifier_ignores_padding_and_adds_the_table(model):
     ("O B I O B", {(1, 3), (4, 5)}), ("B B I", {(0, 1), (1, 3)}), ("O I I O", {(1, 3)}), ("O O", set()), ("", set()),
 ])  # fmt: skip
 def test_spans_of_bio_tags(tags, expected):
-    assert heads.spans(tags.split()) == expected
+    assert metrics.spans(tags.split()) == expected
 
 
 def test_entity_f1_by_hand():
     true, said = [list("OBIOB"), list("BO")], [list("OBIOO"), list("BB")]
-    assert heads.entity_f1(true, said) == pytest.approx(2 * 2 / (3 + 3))
-    assert heads.entity_f1(true, true) == 1 and heads.entity_f1(true, [list("OOOOO"), list("OO")]) == 0
-    with pytest.raises(ValueError):
-        heads.entity_f1(true, said[:1])
+    assert metrics.entity_f1(true, said) == pytest.approx(2 * 2 / (3 + 3))
+    assert metrics.entity_f1(true, true) == 1 and metrics.entity_f1(true, [list("OOOOO"), list("OO")]) == 0
+    for other in (said[:1], [said[0], list("B")]):
+        with pytest.raises(ValueError, match="not as many"):
+            metrics.entity_f1(true, other)
 
 
 def test_word_tags_find_names_as_whole_words():
@@ -192,7 +236,7 @@ def test_word_tags_find_names_as_whole_words():
     assert heads.word_tags("Tatas rise", ["Tata"])[1] == ["O", "O"]
 
 
-def test_a_checkpoint_is_read_as_the_library_would(model, tokenizer, tmp_path):
+def test_a_checkpoint_that_does_not_fit_is_refused(model, tokenizer, tmp_path):
     state, c = model.state_dict(), model.config
     weights = {f"transformer.{other}": (state[name].T if transposed else state[name]).contiguous()
                for name, other, transposed in gpt._pairs(model)}  # fmt: skip
@@ -204,20 +248,14 @@ def test_a_checkpoint_is_read_as_the_library_would(model, tokenizer, tmp_path):
     assert found.config == c and read.get_vocab_size() == tokenizer.get_vocab_size()
     ids = torch.randint(50, (2, 9))
     torch.testing.assert_close(found(ids), model(ids))
+    (tmp_path / "config.json").write_text(json.dumps(sizes | {"activation_function": "gelu"}), encoding="utf-8")
+    with pytest.raises(ValueError, match="activation_function"):
+        finetune.checkpoint(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(sizes), encoding="utf-8")
     weights.pop("transformer.wpe.weight")
     save_file(weights, tmp_path / "model.safetensors")
     with pytest.raises(ValueError, match="wpe"):
         finetune.checkpoint(tmp_path)
-
-
-def test_spliced_texts_are_a_first_and_a_second_half():
-    ids, real = (
-        torch.tensor([[1, 2, 3, 4, 0], [5, 6, 7, 0, 0]]),
-        torch.tensor([[True] * 4 + [False], [True] * 3 + [False] * 2]),
-    )
-    other = torch.tensor([[11, 12, 13, 14, 15, 16], [21, 22, 0, 0, 0, 0]])
-    new, new_real = heads.splice(ids, real, other, other > 0)
-    assert [row[keep].tolist() for row, keep in zip(new, new_real, strict=True)] == [[1, 2, 14, 15, 16], [5, 6, 22]]
 
 
 def test_a_classifier_learns_from_few_texts(tokenizer):
@@ -227,8 +265,29 @@ def test_a_classifier_learns_from_few_texts(tokenizer):
     pieces = heads.Pieces([record["text"] for record in records])
     texts = heads.labelled(records, tokenizer, pieces)
     model = heads.Classifier(body, 3, n_pieces=pieces.n_pieces)
-    model = heads.fit_classifier(model, texts, n_steps=60, batch_size=8, progress=False)
+
+    def loss(rows):
+        return F.cross_entropy(model(*texts.batch(rows)), texts.labels[rows])
+
+    finetune.fit(model, loss, texts.lengths, batch_size=8, n_steps=60, lr=0.01, progress=False)
     logits = heads.predict(model, texts, batch_size=5)
     assert (logits.argmax(1) == texts.labels).all()
     one = heads.predict(model, texts, batch_size=1)
     torch.testing.assert_close(logits, one, rtol=1e-4, atol=1e-4)
+
+
+def test_study_has_a_row_for_each_task_start_size_and_seed(monkeypatch, tmp_path):
+    monkeypatch.setenv("AIGC_STANDIN", "1")
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path))
+    monkeypatch.setattr(data, "used", {})
+    monkeypatch.setattr(ch13, "SIZES", (6, 10**6))
+    for name in ("STEPS", "RATES"):
+        monkeypatch.setattr(
+            ch13, name, {task: values[: 2 if name == "STEPS" else 4] for task, values in getattr(ch13, name).items()}
+        )
+    result = ch13.run([0, 1], n_tested=3, scale=0.01)
+    rows = [(row["task"], row["start"], row["seed"]) for row in result["runs"] if row["n"] == 6]
+    assert rows == [(task, start, s) for task in ("e2e", "banking77") for s in (0, 1) for start in ch13.STARTS]
+    assert len(result["runs"]) == len(rows) + 2 * len(ch13.STARTS)  # all examples with the first seed only
+    assert {row["trained"] for row in result["runs"] if row["task"] == "e2e"} == {73_728, 2_615_424}
+    assert not list(tmp_path.glob("study-13-*"))
