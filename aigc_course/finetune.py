@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aigc_course import data, gpt, metrics, train
+from aigc_course import data, gpt, train
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -42,7 +42,7 @@ def checkpoint(folder: str | os.PathLike | None = None) -> tuple[gpt.GPT2, Token
         raise ValueError(f"{folder / 'config.json'} is not of GPT-2's own shape: {', '.join(odd)}")
     model = gpt.GPT2(gpt.GPT2Config(c["vocab_size"], c["n_positions"], c["n_layer"], c["n_head"], c["n_embd"]))
     ours, theirs = model.state_dict(), load_file(folder / "model.safetensors")
-    for name, other, transposed in gpt._pairs(model):
+    for name, other, transposed in gpt.weight_names(model):
         weight = theirs.get(f"transformer.{other}")
         if weight is None or (weight.T if transposed else weight).shape != ours[name].shape:
             raise ValueError(f"{folder / 'model.safetensors'} has no fitting weight transformer.{other}")
@@ -208,7 +208,7 @@ def states(
     causal. positions: (T,) or (B, T), by default counted from the cache's length.
     """
     B, T = ids.shape
-    start = gpt._place(model, ids, cache)
+    start = gpt.place(model, ids, cache)
     if positions is None:
         positions = torch.arange(start, start + T, device=ids.device)
     x = F.dropout(model.token(ids) + model.position(positions), model.config.dropout, model.training)
@@ -313,7 +313,7 @@ def generate(
         ids, real, cache = ids.to(device), real.to(device), gpt.Cache(model, B)
         seen = torch.ones(T, T, dtype=torch.bool, device=device).tril() & real[:, None, None, :T]
         done, new = torch.zeros(B, dtype=torch.bool, device=device), []
-        with metrics._evaluating(model, None):
+        with train.evaluating(model, None):
             x = states(model, ids, seen=seen, positions=positions[:, :T], cache=cache)[:, -1]
             for place in range(T, total):
                 token = F.linear(x, model.token.weight).argmax(1)

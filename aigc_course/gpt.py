@@ -108,7 +108,7 @@ class GPT2(nn.Module):
 
     def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """ids (B, T) to logits (B, T, V). ValueError for more tokens than the context has."""
-        start = _place(self, ids, cache)
+        start = place(self, ids, cache)
         position = torch.arange(start, start + ids.shape[1], device=ids.device)
         x = F.dropout(self.token(ids) + self.position(position), self.config.dropout, self.training)
         for block in self.blocks:
@@ -118,7 +118,7 @@ class GPT2(nn.Module):
         return F.linear(self.norm(x), self.token.weight)
 
 
-def _place(model: GPT2 | GPT, ids: Tensor, cache: Cache | None) -> int:
+def place(model: GPT2 | GPT, ids: Tensor, cache: Cache | None) -> int:
     """The position of the first of the new ids; ValueError where they do not fit, or are no (B, T) of whole numbers."""
     if ids.ndim != 2 or ids.is_floating_point():
         raise ValueError(f"ids are whole numbers of shape (B, T), not {ids.dtype} of {tuple(ids.shape)}")
@@ -132,7 +132,7 @@ def _place(model: GPT2 | GPT, ids: Tensor, cache: Cache | None) -> int:
     return start
 
 
-def _pairs(model: GPT2) -> Iterable[tuple[str, str, bool]]:
+def weight_names(model: GPT2) -> Iterable[tuple[str, str, bool]]:
     """(our name, the library's name, whether the library stores the matrix transposed), weight by weight."""
     yield from (("token.weight", "wte.weight", False), ("position.weight", "wpe.weight", False))
     parts = {"norm_1": "ln_1", "qkv": "attn.c_attn", "out": "attn.c_proj", "norm_2": "ln_2"}
@@ -160,7 +160,7 @@ def to_transformers(model: GPT2) -> Any:
         LibraryConfig(vocab_size=c.vocab_size, bos_token_id=0, eos_token_id=0, pad_token_id=0, **sizes, **drop)
     )
     ours, theirs = model.state_dict(), library.transformer.state_dict()
-    for name, other, transposed in _pairs(model):
+    for name, other, transposed in weight_names(model):
         theirs[other].copy_(ours[name].T if transposed else ours[name])
     return library.to(model.token.weight.device).eval()
 
@@ -175,7 +175,7 @@ def from_transformers(library: Any) -> GPT2:
         raise ValueError("only GPT-2's own shape is known here: tanh GELU, an inner width of 4 D, tied embeddings")
     model = GPT2(GPT2Config(c.vocab_size, c.n_positions, c.n_layer, c.n_head, c.n_embd, c.resid_pdrop))
     ours, theirs = model.state_dict(), library.transformer.state_dict()
-    for name, other, transposed in _pairs(model):
+    for name, other, transposed in weight_names(model):
         ours[name].copy_(theirs[other].T if transposed else theirs[other])
     return model.to(library.device).eval()
 
@@ -290,7 +290,7 @@ class GPT(nn.Module):
 
         ValueError for more tokens than the context has.
         """
-        start, T = _place(self, ids, cache), ids.shape[1]
+        start, T = place(self, ids, cache), ids.shape[1]
         before = F.pad(ids, (2, 0)) if cache is None else F.pad(cache.ids, (2, 0))[:, start : start + T + 2]
         x = norm(self.embedding(before))
         dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype

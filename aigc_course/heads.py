@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aigc_course import gpt, metrics
+from aigc_course import gpt, train
 from aigc_course.finetune import pad, states
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def predict(
 ) -> Tensor:
     """Logits (N, classes) of all texts, in their order."""
     order = torch.tensor(sorted(range(len(texts.lengths)), key=texts.lengths.__getitem__))
-    with metrics._evaluating(model, autocast):
+    with train.evaluating(model, autocast):
         logits = torch.cat([model(*texts.batch(rows)) for rows in order.split(batch_size)])
     return torch.empty_like(logits).index_copy_(0, order.to(logits.device), logits)
 

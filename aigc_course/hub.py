@@ -14,7 +14,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from aigc_course import data, runtime
+from aigc_course.plumbing import fetch
+from aigc_course.plumbing.settings import cache_dir, flag, public, setting, timeout
 
 if TYPE_CHECKING:
     import torch
@@ -69,14 +70,14 @@ def model(name: str | None = None, *, device: str | None = None, dtype: torch.dt
 
 def folder(name: str | None = None) -> tuple[Path, str]:
     """The folder with the files of the model `name`, fetched where needed, and the name of what is in it."""
-    name = name or runtime.setting("AIGC_MODEL") or SHIPPED
-    shipped = data.embedded(f"{SHIPPED}/config.json").parent, SHIPPED
+    name = name or setting("AIGC_MODEL") or SHIPPED
+    shipped = fetch.embedded(f"{SHIPPED}/config.json").parent, SHIPPED
     if name == SHIPPED:
         return shipped
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser(), name
-    settings = (name, endpoint(), *(runtime.setting(f"AIGC_{key}") for key in ("CACHE", "OFFLINE", "TIMEOUT")))
-    forced = data._flag("AIGC_STANDIN")
+    settings = (name, endpoint(), *(setting(f"AIGC_{key}") for key in ("CACHE", "OFFLINE", "TIMEOUT")))
+    forced = flag("AIGC_STANDIN")
     if forced:
         print(f"AIGC_STANDIN=1 is set, so the course's own small model stands in for {name}.")
     elif forced is None and settings in _failures:
@@ -93,7 +94,7 @@ def folder(name: str | None = None) -> tuple[Path, str]:
 
 
 def endpoint() -> str:
-    """The address of the hub as it is set: HF_ENDPOINT, or the public one. To be shown only through data._public."""
+    """The address of the hub as it is set: HF_ENDPOINT, or the public one. To be shown only through public."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
@@ -103,7 +104,7 @@ def _fetch(name: str) -> Path:
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
     from huggingface_hub.utils import disable_progress_bars
 
-    hub, cache = data._public(endpoint()), runtime.cache_dir() / "hub"
+    hub, cache = public(endpoint()), cache_dir() / "hub"
     ask = {"repo_id": name, "cache_dir": cache, "allow_patterns": list(FILES), "ignore_patterns": ["*/*"]}
     try:
         found = Path(snapshot_download(**ask, local_files_only=True))
@@ -113,13 +114,13 @@ def _fetch(name: str) -> Path:
         raise HubError(f"{name!r} is neither a folder nor a model's name, such as Qwen/Qwen3-0.6B") from None
     except OSError:
         pass  # not in the cache
-    if data._flag("AIGC_OFFLINE"):
+    if flag("AIGC_OFFLINE"):
         raise HubError(f"{name} is not in the cache and AIGC_OFFLINE=1 forbids to fetch it; unset AIGC_OFFLINE")
-    if data._flag("AIGC_QUIET"):
+    if flag("AIGC_QUIET"):
         disable_progress_bars()
     try:
         print(f"{name}: fetching from {hub}")
-        found = Path(snapshot_download(**ask, endpoint=endpoint(), etag_timeout=data._timeout()))
+        found = Path(snapshot_download(**ask, endpoint=endpoint(), etag_timeout=timeout()))
     except GatedRepoError:
         raise HubError(f"{name} asks at {hub} for consent to its terms; give it there, or choose another") from None
     except RepositoryNotFoundError:

@@ -6,7 +6,7 @@ means something beside figures from the same features, and nothing beside a publ
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Generator, Tensor, nn
@@ -36,7 +36,7 @@ def elbo(
     Source: Kingma & Welling (2014), arXiv:1312.6114, equation 10.
     """
     total = 0.0
-    with _evaluating(model, autocast):
+    with train.evaluating(model, autocast):
         for x_b, mu, log_var in _encoded(model, x, batch_size):
             z = mu + (log_var / 2).exp() * torch.randn(mu.shape, generator=generator, device=mu.device)
             kl = 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum()
@@ -65,7 +65,7 @@ def iwae_bound(
     if k < 1:
         raise ValueError(f"k is {k}; the bound needs at least one sample")
     rows, total = 2000 if x.device.type == "cpu" else 50_000, 0.0
-    with _evaluating(model, autocast):
+    with train.evaluating(model, autocast):
         for x_b, mu, log_var in _encoded(model, x, images_per_batch or max(1, rows // k)):
             eps = torch.stack([torch.randn(k, mu.shape[1], generator=generator, device=mu.device) for _ in x_b])
             z = mu[:, None] + (log_var / 2).exp()[:, None] * eps  # (B, k, D)
@@ -73,18 +73,6 @@ def iwae_bound(
             log_ratio = 0.5 * (eps**2 - z**2 + log_var[:, None]).sum(dim=2)  # log p(z) - log q(z | x)
             total += ((log_p_x + log_ratio).logsumexp(dim=1) - math.log(k)).sum().item()
     return total / len(x)
-
-
-@contextmanager
-def _evaluating(model: nn.Module, autocast: Context) -> Iterator[nn.Module]:
-    """The model in eval mode, and `autocast` entered once, since it keeps its bf16 copies of weights until it ends."""
-    training = [module for module in model.modules() if module.training]
-    try:
-        with autocast or nullcontext():
-            yield model.eval()
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _encoded(model: nn.Module, x: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -309,7 +297,7 @@ def nats_per_token(
     starts = list(range(0, N - 1 - context, stride)) + [N - 1 - context]  # the last window ends with the text
     scored_to, total = 0, 0.0
     offsets = torch.arange(context + 1, device=ids.device)
-    with _evaluating(model, autocast):
+    with train.evaluating(model, autocast):
         for first in range(0, len(starts), batch_size):
             part = starts[first : first + batch_size]
             window = ids[torch.tensor(part, device=ids.device)[:, None] + offsets]

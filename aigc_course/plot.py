@@ -10,33 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from aigc_course import runtime
+from aigc_course.plumbing import fetch, style
+from aigc_course.plumbing.machine import in_notebook
+from aigc_course.plumbing.style import COLORS, DPI, LINES
 
 if TYPE_CHECKING:
     import torch
 
     from aigc_course import train
-
-DPI = 100
-COLORS = ("#000000", "#a6261d", "#3b8bc4", "#e6ab2e")  # each lighter than the one before, for grey printers
-LINES = ("-", "--", "-.", ":")
-STYLE = {
-    "figure.dpi": DPI,
-    "figure.figsize": (6, 2.8),
-    "figure.constrained_layout.use": True,
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.prop_cycle": plt.cycler(color=COLORS, linestyle=LINES),
-    "lines.linewidth": 1.2,
-    "legend.frameon": False,
-}
-
-
-def style() -> None:
-    """Set the course's figure style; `setup` does it where matplotlib is loaded."""
-    plt.rcParams.update(STYLE)
 
 
 def images(
@@ -79,7 +60,7 @@ def images(
     sheet = tiles.reshape(n_rows, n_cols, above + H, W + gap).swapaxes(1, 2).reshape(n_rows * (above + H), -1)
     own = ax is None
     if own:
-        style()
+        style.apply()
         width = min(8, 0.55 * n_cols + 0.3)
         _, ax = plt.subplots(figsize=(width, width * len(sheet) / sheet.shape[1] + 0.25 * bool(title)))
     cmap = plt.get_cmap("gray").with_extremes(bad="white")
@@ -111,7 +92,7 @@ def losses(
     """
     own = ax is None
     if own:
-        style()
+        style.apply()
         _, ax = plt.subplots()
     names, said = [name] if isinstance(name, str) else list(name), []
     for i, one in enumerate(names):
@@ -133,8 +114,6 @@ def show(fig: Figure, *, alt: str) -> None:
     Raises ValueError for an empty `alt`, and for axes that hold data but have no label (images and axes that are
     switched off need none; of axes that share one, one label is enough).
     """
-    from aigc_course import data
-
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError("say in alt=... what the figure shows, for those who cannot see it")
     for ax in fig.axes:
@@ -145,13 +124,13 @@ def show(fig: Figure, *, alt: str) -> None:
             if not of_all and not any(getattr(other, f"get_{axis}label")() for other in shared):
                 title = f" of {ax.get_title()!r}" if ax.get_title() else ""
                 raise ValueError(f"the {axis} axis{title} has no label; say what it shows, and its unit")
-    if note := data.standin_note():
+    if note := fetch.standin_note():
         fig.text(0.5, 1.0, note, ha="center", va="bottom", fontsize=8, style="italic")
         alt = f"{alt} ({note})"
     png = io.BytesIO()
     fig.savefig(png, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
     plt.close(fig)
-    if not runtime.in_notebook():
+    if not in_notebook():
         print(f"[figure: {alt}]")
         return
     from IPython.display import display

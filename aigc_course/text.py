@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aigc_course import gpt, metrics, train
+from aigc_course import gpt, train
 
 
 class Characters:
@@ -114,7 +114,7 @@ def generate(
     generator = None if seed is None else torch.Generator(ids.device).manual_seed(seed)
     memory, unread = gpt.Cache(model, len(ids)) if cache else None, ids[:, -context:]
     seen = unread  # what the model conditions on
-    with metrics._evaluating(model, None):
+    with train.evaluating(model, None):
         for _ in range(n_tokens):
             if seen.shape[1] > context:
                 seen = unread = seen[:, -max(1, context // 2) :]

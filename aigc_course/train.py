@@ -7,6 +7,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from aigc_course import runtime
+from aigc_course.plumbing.machine import in_notebook
+from aigc_course.plumbing.settings import setting, write_atomically
 
 
 def batches(
@@ -82,9 +84,9 @@ class _Progress:
     def __init__(self, start: int, n_steps: int):
         self.start, self.n_steps, self.began, self.due = start, n_steps, time.perf_counter(), math.inf
         self.handle = self.bar = None
-        if runtime.setting("AIGC_QUIET", "0", "1") == "1":
+        if setting("AIGC_QUIET", "0", "1") == "1":
             return
-        if runtime.in_notebook():
+        if in_notebook():
             from IPython.display import display
 
             self.handle, self.due = display(self._bundle(start), raw=True, display_id=True), 0.0
@@ -161,6 +163,18 @@ class Log:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         self._values = {name: values.tolist() for name, values in state.items()}
+
+
+@contextmanager
+def evaluating(model: nn.Module, autocast: AbstractContextManager | None = None) -> Iterator[nn.Module]:
+    """The model in eval mode, and `autocast` entered once, since it keeps its bf16 copies of weights until it ends."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        with autocast or nullcontext():
+            yield model.eval()
+    finally:
+        for module in training:
+            module.training = True
 
 
 class EMA:
@@ -262,7 +276,7 @@ class Resume:
         states = {name: item.state_dict() for name, item in self.objects.items() if hasattr(item, "state_dict")}
         saved = {"step": step, "settings": self._settings, "names": list(now), "states": states, "rng": rng}
         try:
-            runtime.write_atomically(self.path, lambda file: torch.save(saved, file))
+            write_atomically(self.path, lambda file: torch.save(saved, file))
         except (OSError, RuntimeError) as error:  # a full or read-only disk
             print(f"no checkpoint at step {step:,} ({error}); training goes on")
 
@@ -276,7 +290,7 @@ def save(model: nn.Module, path: str | os.PathLike) -> None:
     """Write the model's weights to `path` as safetensors, whole or not at all."""
     from safetensors.torch import save_model
 
-    runtime.write_atomically(Path(path), lambda file: save_model(model, str(file)))
+    write_atomically(Path(path), lambda file: save_model(model, str(file)))
 
 
 def load(model: nn.Module, path: str | os.PathLike) -> None:

@@ -34,9 +34,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from aigc_course import data, gan, metrics, receipts, runtime, train
+from aigc_course import data, gan, metrics, receipts, train
+from aigc_course.backstage import store
+from aigc_course.plumbing import machine
 
-RECEIPT = side_by_side.FOLDER / "bench_gan.json"
+RECEIPT = side_by_side.FOLDER / "gan.json"
 PLAIN_EVALUATIONS = 1  # its generator takes as long for 10,000 images as for 25 steps of training
 N_SAMPLES = 10_000
 BATCH = 64
@@ -368,7 +370,7 @@ def main() -> None:
     if args.update:
         return save(finish(receipts.read(RECEIPT)))
     torch.set_num_threads(args.threads)
-    bf16 = runtime._bf16_speedup() >= 1.3
+    bf16 = machine.bf16_speedup() >= 1.3
     images = {"uint8": data.mnist("train").images}
     if data.standin_in_use():
         raise SystemExit("the benchmark needs the genuine MNIST (aigc-course fetch mnist)")
@@ -418,7 +420,7 @@ def main() -> None:
             }
             for i, row in enumerate(runs[0]["rows"])
         ],
-        "runs": receipts._tidy(runs),
+        "runs": store.tidy(runs),
     }
     result = finish(result)
     print(result["readme"][0])

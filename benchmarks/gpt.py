@@ -27,7 +27,8 @@ import torch.nn.functional as F
 from side_by_side import finite, head, part, save
 from torch import Tensor, nn
 
-from aigc_course import data, gpt, metrics, runtime, text
+from aigc_course import data, gpt, metrics, text
+from aigc_course.plumbing import machine
 
 TURNS = 10  # each recipe's budget is trained in so many parts
 JUDGED = 3  # the last parts, after which a recipe is evaluated
@@ -223,12 +224,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps", type=int, default=2000, help="of the plain recipe")
     parser.add_argument("--chapter-steps", type=int, default=130, help="of the chapter's recipe, for the target")
-    parser.add_argument("--threads", type=int, default=runtime.cores())
+    parser.add_argument("--threads", type=int, default=machine.cores())
     parser.add_argument("--held-out", action="store_true", help="judge on the last twentieth of the training part")
     parser.add_argument("--save", action="store_true", help="write receipts/bench_gpt.json")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    bf16 = runtime._bf16_speedup() >= 1.3
+    bf16 = machine.bf16_speedup() >= 1.3
     corpus = data.shakespeare()
     if data.standin_in_use():
         raise SystemExit("the benchmark needs the genuine tinyshakespeare (aigc-course fetch tinyshakespeare)")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from aigc_course import receipts
+from aigc_course.backstage import store
 
-FOLDER = Path(__file__).resolve().parent.parent / "receipts"
+FOLDER = Path(__file__).resolve().parent
 
 
 def time_to(points: list[tuple[float, float]], target: float) -> float:
@@ -51,6 +51,6 @@ def head(name: str, threads: int, bf16: bool, repeats: int) -> dict:
 
 def save(result: dict) -> None:
     """Writes receipts/bench_<name>.json."""
-    path = FOLDER / f"bench_{result['benchmark']}.json"
-    receipts.write_text(path, json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    path = FOLDER / f"{result['benchmark']}.json"
+    store.write_text(path, json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     print("Written:", path.relative_to(FOLDER.parent))

@@ -25,7 +25,8 @@ from side_by_side import head, part, save
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from aigc_course import data, metrics, runtime, train, vae
+from aigc_course import data, metrics, train, vae
+from aigc_course.plumbing import machine
 
 EVALUATIONS = 20  # of each recipe within its budget
 
@@ -197,12 +198,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10, help="of the plain recipe")
     parser.add_argument("--chapter-steps", type=int, default=420, help="budget of the chapter's recipe")
-    parser.add_argument("--threads", type=int, default=runtime.cores())
+    parser.add_argument("--threads", type=int, default=machine.cores())
     parser.add_argument("--save", action="store_true", help="write receipts/bench_vae.json")
     parser.add_argument("--peak", choices=["plain", "chapter"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    bf16 = runtime._bf16_speedup() >= 1.3
+    bf16 = machine.bf16_speedup() >= 1.3
     if args.peak:
         images, test = (
             (Tensor(), torch.rand(10, 784))
@@ -214,7 +215,7 @@ def main() -> None:
         recipe.n_steps = 100
         for _ in range(EVALUATIONS):
             recipe.advance()
-        print(runtime.peak_gb())
+        print(machine.peak_gb())
         return
     images, test = (data.scale(data.mnist(split).images).flatten(1) for split in ("train", "test"))
     if data.standin_in_use():

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from aigc_course import data
+from aigc_course.plumbing import fetch
 
 FAULTS = {
     "404": "answers 404",
@@ -140,7 +141,7 @@ def write_registry(path: Path, url: str, files: dict[str, bytes]) -> None:
     """A registry of a server's files {"/<dataset>/<file>": content}, which lie at url."""
     with path.open("w", newline="") as file:
         out = csv.writer(file)
-        out.writerow(data.Row._fields)
+        out.writerow(fetch.Row._fields)
         for name, content in files.items():
             _, dataset, file_name = name.split("/")
             digest = hashlib.sha256(content).hexdigest()

@@ -1,0 +1,1 @@
+"""The command line and what it does; no page and no other module of the package imports it."""

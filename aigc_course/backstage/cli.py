@@ -1,0 +1,325 @@
+"""The command line: `aigc-course run | study | lab | fetch | doctor | test | table | badges`.
+
+Each command imports what it needs, so that `aigc-course --help` answers at once.
+"""
+
+import argparse
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from aigc_course import __version__, receipts
+from aigc_course.backstage import digest as digests
+from aigc_course.backstage import readme, store
+from aigc_course.plumbing import rooms
+
+
+class Problem(Exception):
+    """Something that the person who typed the command can mend: one sentence, exit code 2."""
+
+
+def notebooks_folder() -> Path:
+    """The notebooks: those of the checkout, else ./aigc-notebooks, where missing ones are copied from the wheel."""
+    if rooms.root():
+        return rooms.root() / "notebooks"
+    target = Path("aigc-notebooks").resolve()
+    for source in sorted((rooms.PACKAGE / "_notebooks").glob("*.ipynb")):
+        if not (target / source.name).exists():  # what a learner changed stays
+            target.mkdir(exist_ok=True)
+            shutil.copyfile(source, target / source.name)
+    return target
+
+
+def choose(notebooks: list[Path], wanted: list[str]) -> list[Path]:
+    """The notebooks meant by "03", "3", "03_vae" or a path; all of them where nothing is asked for."""
+    chosen: list[Path] = []
+    for word in wanted:
+        stem = Path(word).name.removesuffix(".ipynb")
+        found = [path for path in notebooks if path.stem == stem or path.stem.split("_")[0] == stem.zfill(2)]
+        if not found:
+            raise Problem(
+                f"there is no chapter {word}, only {', '.join(path.stem for path in notebooks) or 'none at all'}"
+            )
+        chosen += found
+    return list(dict.fromkeys(chosen)) if wanted else notebooks
+
+
+def changed(notebooks: list[Path], profile: str | None) -> list[Path]:
+    """The notebooks whose code is not that of their stored receipt for this profile and kind of device."""
+    from aigc_course.plumbing import machine as machines
+
+    machine = machines.describe()
+    profile, kind = profile or machine["profile"], store.device_kind(str(machine["device"]))
+    same = []
+    for path in notebooks:
+        receipt = rooms.place("chapters") / path.stem / f"receipt.{profile}-{kind}.json"
+        same += [path] if receipt.is_file() and receipts.read(receipt)["digest"] == digests.digest(path) else []
+    if same:
+        names = ", ".join(path.stem for path in same)
+        print(f"Left out, because nothing changed since the receipt for {profile}-{kind}: {names}")
+    return [path for path in notebooks if path not in same]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Executes chapters in fresh kernels and checks their claims. Copies, receipts and report.html go to build/."""
+    chapters = choose(sorted(notebooks_folder().glob("[0-9]*.ipynb")), args.chapter)
+    if args.save and (args.profile or os.environ.get("AIGC_PROFILE")) == "smoke":
+        raise Problem("stored outputs come from a lesson or full run, never from smoke: leave out --save")
+    if args.changed and not (chapters := changed(chapters, args.profile)):
+        return 0
+    from aigc_course.backstage import runner
+
+    options = {name: getattr(args, name) for name in ("profile", "seeds", "timeout", "limit_minutes", "save")}
+    return runner.run(chapters, (rooms.root() or Path.cwd()) / "build", **options)
+
+
+def study(args: argparse.Namespace) -> int:
+    """Runs a chapter's study, a table that takes longer than its lesson, and writes it under build/receipts/."""
+    import time
+
+    from aigc_course.backstage.runner import today
+    from aigc_course.plumbing import fetch
+    from aigc_course.plumbing import machine as machines
+
+    (path,) = choose(sorted(notebooks_folder().glob("[0-9]*.ipynb")), [args.chapter])
+    module = rooms.module(path.stem, "study")
+    if module is None:
+        there = [room.name for room in rooms.rooms() if (room / "study.py").is_file()]
+        raise Problem(
+            f"{path.stem} has no study, chapters/{path.stem}/study.py; these have: {', '.join(there) or 'none'}"
+        )
+    if args.save and os.environ.get("AIGC_PROFILE") == "smoke":
+        raise Problem("a stored study comes from a run in full, never from smoke: leave out --save")
+    digest = digests.study_digest(path.stem)
+    started, machine = time.monotonic(), machines.describe()
+    try:
+        result = module.run(args.seeds)
+    except KeyboardInterrupt:
+        print("Interrupted; nothing was written.")
+        return 130
+    minutes = (time.monotonic() - started) / 60
+    head = {"device": machine["device"], "torch": machine["torch"], "date": today(), "seeds": args.seeds}
+    head |= {"minutes": minutes, "digest": digest, "data": dict(fetch.used)}
+    written = store.write_study(path.stem, head, result, (rooms.root() or Path.cwd()) / "build" / "receipts")
+    print(f"{path.stem}: seeds {', '.join(map(str, args.seeds))} in {minutes:.1f} min, written to {written}")
+    if not args.save:
+        return 0
+    reason = "it ran on stand-in data" if fetch.standin_in_use() else ""
+    reason = "its code changed while it ran" if digests.study_digest(path.stem) != digest else reason
+    if reason:
+        print(f"✗ {path.stem}: not saved, because {reason}")
+        return 1
+    print(f"Saved: {store.write_study(path.stem, head, result, rooms.place('chapters')).name}")
+    return 0
+
+
+def lab(args: argparse.Namespace) -> int:
+    """Opens the course in JupyterLab, on a free port; without a screen it prints the address."""
+    import importlib.util
+    import secrets
+    import socket
+
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise Problem("JupyterLab is missing: python -m pip install jupyterlab")
+    port, tried = 0, iter(range(8888, 8988))
+    while not port:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", next(tried)))
+                port = probe.getsockname()[1]
+            except OSError:
+                continue
+    screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    screen = screen and not os.environ.get("CI")
+    token, page = secrets.token_hex(16), "/lab/tree/00_start_here.ipynb"
+    print(f"The course: http://localhost:{port}{page}?token={token}")
+    print("Your browser opens it. Ctrl-C ends it." if screen else "Open this address in a browser. Ctrl-C ends it.")
+    command = [sys.executable, "-m", "jupyterlab", "--allow-root", f"--port={port}", "--log-level=WARN"]
+    command += [f"--LabApp.default_url={page}", f"--ServerApp.root_dir={notebooks_folder()}"]
+    command += ["--ServerApp.answer_yes=True", *([] if screen else ["--no-browser"]), *args.extra]
+    env = os.environ | {"JUPYTER_TOKEN": token}
+    if sys.platform != "win32":
+        sys.stdout.flush()
+        os.execve(sys.executable, command, env)  # JupyterLab takes our place, and gets every signal
+    return subprocess.call(command, env=env)
+
+
+def fetch(args: argparse.Namespace) -> int:
+    """Downloads datasets and verifies them, into the cache or into a folder laid out as a mirror, for a class."""
+    from aigc_course.plumbing import fetch as files_of
+    from aigc_course.plumbing.settings import write_atomically
+
+    known = files_of.registry()
+    wanted = list(known) if args.all else args.dataset
+    if not wanted or not set(wanted) <= set(known):
+        raise Problem(f"say which of {', '.join(known)}, or --all")
+    failed = False
+    for name in wanted:
+        try:
+            files = files_of.fetch(name)
+            folder = Path(args.to) / name if args.to else files[0].parent
+            for file in files if args.to else []:
+                write_atomically(folder / file.name, functools.partial(shutil.copyfile, file))
+            size = sum(file.stat().st_size for file in files) / 1e6
+            print(f"{name}: {len(files)} files, {size:.1f} MB, verified, in {folder}")
+        except (files_of.DataError, OSError) as error:
+            failed = True
+            print(f"✗ {name}: {error}")
+    if args.to and not failed:
+        print(f"Learners set AIGC_DATA_MIRROR to {Path(args.to).resolve()}, or to where you serve that folder.")
+    return int(failed)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Says what this machine offers, and what to do about each problem. Exit code 1: the course cannot run."""
+    from aigc_course.backstage.doctor import examine
+
+    return examine()
+
+
+def test(args: argparse.Namespace) -> int:
+    """Runs all tests, among them every notebook under nbval in the smoke profile, with the network off for data."""
+    env = os.environ | {"AIGC_PROFILE": "smoke", "AIGC_STRICT": "1", "AIGC_OFFLINE": "1", "AIGC_QUIET": "1"}
+    env.setdefault("OMP_NUM_THREADS", "1")  # two workers with two threads each would crowd two cores
+    command = [sys.executable, "-m", "pytest", "tests", "notebooks", "-n", "2", "--dist", "loadscope", "--timeout=600"]
+    command += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", *args.extra]
+    return subprocess.call(command, env=env, cwd=_checkout())
+
+
+def table(args: argparse.Namespace) -> int:
+    """Rewrites the README's table of chapters and its benchmark lines from notebooks and receipts."""
+    page = _checkout() / "README.md"
+    text = page.read_text(encoding="utf-8")
+    notebooks = sorted((_checkout() / "notebooks").glob("[0-9]*.ipynb"))
+    for name, block in {"table": readme.table(notebooks, _address()), "bench": readme.bench()}.items():
+        text, found = re.subn(rf"(?s)(<!-- {name} -->\n).*?(<!-- /{name} -->)", rf"\g<1>@@{name}@@\n\g<2>", text)
+        if name == "table" and not found:
+            raise Problem("README.md has no lines <!-- table --> and <!-- /table --> to write between")
+        text = text.replace(f"@@{name}@@", block)
+    for path in notebooks:  # the figure that stands for a chapter is the one in its stored outputs
+        picture = readme.picture(path)
+        if picture and not args.check:
+            (_checkout() / "chapters" / path.stem / "picture.png").write_bytes(picture)
+    return _rewrite({page: text}, args)
+
+
+def badges(args: argparse.Namespace) -> int:
+    """Stamps the repository's address into badges, setup cells, README and the other files that name it."""
+    old = _address()
+    new = args.address or old
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", new):
+        raise Problem(f"{new} is not of the form OWNER/REPO")
+
+    def stamp(text: str) -> str:
+        """In what is cloned, installed, opened in Colab or Binder; and wherever the old address stands."""
+        places = r"git clone https://github\.com/|git\+https://github\.com/|colab\S+/github/|mybinder\.org/v2/gh/"
+        text = re.sub(rf"({places}){digests.ADDRESS}", rf"\g<1>{new}", text)
+        return re.sub(rf"(github\.com/){re.escape(old)}(?![\w-])", rf"\g<1>{new}", text)
+
+    texts = {}
+    for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md", "CITATION.cff"):
+        if (path := _checkout() / name).is_file():
+            texts[path] = stamp(path.read_text(encoding="utf-8"))
+    for path in sorted((_checkout() / "notebooks").glob("*.ipynb")):
+        texts[path] = path.read_text(encoding="utf-8")
+        notebook = json.loads(texts[path])
+        for cell in notebook["cells"]:
+            source = old_source = "".join(cell["source"])
+            if cell.get("id") == "title":
+                first, *rest = [line for line in source.splitlines() if "mybinder.org/v2/" not in line]
+                text = "\n".join(rest).strip("\n")
+                source = f"{first}\n\n{readme.badges(new, path.stem)}\n\n{text}".rstrip("\n")
+            elif cell.get("id") == "setup":
+                source = re.sub(rf"(https://github\.com/){digests.ADDRESS}", rf"\g<1>{new}", source)
+                source = re.sub(r"(git\+\S*?@v)\d[\w.]*\w", rf"\g<1>{__version__}", source)
+            if source != old_source:
+                cell["source"] = source.splitlines(keepends=True)
+                texts[path] = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    return _rewrite(texts, args)
+
+
+def _checkout() -> Path:
+    if not rooms.root():
+        raise Problem("this command works on a checkout of the course's repository, not on an installed package")
+    return rooms.root()
+
+
+def _address() -> str:
+    text = (_checkout() / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r'(?m)^Repository = "https://github\.com/([\w.-]+/[\w.-]+)"', text)
+    if not found:
+        raise Problem('pyproject.toml has no line Repository = "https://github.com/OWNER/REPO"')
+    return found[1]
+
+
+def _rewrite(texts: dict[Path, str], args: argparse.Namespace) -> int:
+    """Writes the files whose text differs, or with --check only names them."""
+    stale = {path: text for path, text in texts.items() if path.read_text(encoding="utf-8") != text}
+    for path, text in stale.items():
+        if not args.check:
+            store.write_text(path, text)
+        print(
+            f"✗ {path.name} is stale: aigc-course {args.command} mends it" if args.check else f"Rewritten: {path.name}"
+        )
+    return int(args.check and bool(stale))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command. Returns its exit code: 0 all well, 1 something does not hold, 2 a mistake in the command."""
+    parser = argparse.ArgumentParser(prog="aigc-course", description="A course in generative AI that people run.")
+    parser.add_argument("--version", action="version", version=f"aigc-course {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(function: Callable[[argparse.Namespace], int], text: str) -> Callable:
+        command = commands.add_parser(function.__name__, help=text, description=function.__doc__)
+        command.set_defaults(function=function)
+        return command.add_argument
+
+    option = add(run, "execute chapters and check their claims")
+    option("chapter", nargs="*", help="03, 03_vae or a path; without any, all of them")
+    option("--profile", choices=["smoke", "lesson", "full"], help="default: what the machine deserves")
+    option("--seeds", nargs="+", type=int, metavar="N", help="run once for each; default: the notebook's own seed")
+    option("--save", action="store_true", help="store the first seed's outputs and the receipt in the repository")
+    option("--changed", action="store_true", help="only chapters whose code changed since their receipt")
+    option("--limit-minutes", type=float, metavar="M", help="start no further chapter after M minutes")
+    option("--timeout", type=int, default=1200, metavar="S", help="seconds that a cell may take (1200)")
+    option = add(study, "run a chapter's study, a table that takes longer than its lesson")
+    option("chapter", help="05, 05_dcgan or a path")
+    option("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="default: 0 1 2")
+    option("--save", action="store_true", help="store it in receipts/, from which the notebook draws it")
+    add(lab, "open the course in JupyterLab; further options go to it")
+    option = add(fetch, "download datasets, for later or for a class without a network")
+    option("dataset", nargs="*")
+    option("--all", action="store_true", help="every dataset")
+    option("--to", metavar="DIR", help="a folder to lay out as a mirror, instead of the cache")
+    add(doctor, "what this machine offers, and what to do about problems")
+    add(test, "run all tests; further options go to pytest")
+    add(table, "rewrite the README's table from the receipts")(
+        "--check", action="store_true", help="only say what is stale"
+    )
+    option = add(badges, "stamp the repository's address into badges and setup cells")
+    option("address", nargs="?", metavar="OWNER/REPO", help="default: the address in pyproject.toml")
+    option("--check", action="store_true", help="only say what is stale")
+    args, args_extra = parser.parse_known_args(argv)
+    if args_extra and args.command not in ("lab", "test"):
+        parser.error(f"unrecognized arguments: {' '.join(args_extra)}")
+    args.extra = args_extra
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without a character shows "?" for it
+    try:
+        return args.function(args)
+    except (Problem, ModuleNotFoundError) as problem:
+        hint = "" if isinstance(problem, Problem) else ": `aigc-course doctor` says what to install"
+        print(f"aigc-course: {problem}{hint}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""Data sets as tensors or records. Where the genuine files cannot be had, a stand-in takes their place, announced.
+
+Where files come from and how they are verified is told in `aigc_course.plumbing.fetch`.
+"""
+
+from aigc_course.data.images import ImageSet, digits, fashion_mnist, mnist, scale
+from aigc_course.data.texts import (
+    Text,
+    banking77,
+    banking77_labels,
+    docstrings,
+    e2e,
+    e2e_references,
+    sentfin,
+    shakespeare,
+    storefront,
+    tang_poems,
+)
+from aigc_course.plumbing.fetch import DataError, embedded, standin_in_use, standin_note
+
+__all__ = [
+    "DataError",
+    "ImageSet",
+    "Text",
+    "banking77",
+    "banking77_labels",
+    "digits",
+    "docstrings",
+    "e2e",
+    "e2e_references",
+    "embedded",
+    "fashion_mnist",
+    "mnist",
+    "scale",
+    "sentfin",
+    "shakespeare",
+    "standin_in_use",
+    "standin_note",
+    "storefront",
+    "tang_poems",
+]

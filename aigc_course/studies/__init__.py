@@ -1,1 +1,0 @@
-"""Studies: tables that take longer than a lesson, one module a chapter, `chNN.py` with `run(seeds)`."""

@@ -1,0 +1,496 @@
+"""Data sets: made-up files go through a local server that misbehaves; genuine ones are read where a mirror is."""
+
+import gzip
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from server import Server, alone_with, write_registry
+
+from aigc_course import data
+from aigc_course.plumbing import fetch
+
+REPO = Path(data.__file__).parents[2]
+TRAIN_IMAGES = "/mnist/train-images-idx3-ubyte.gz"
+FETCH = "fetch.fetch('mnist', progress=False); print('fetched')"
+
+
+def idx(array: torch.Tensor) -> bytes:
+    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    return gzip.compress(header + array.numpy().tobytes(), mtime=0)
+
+
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    result = {}
+    for part, n_images in (("train", 120), ("t10k", 30)):
+        result[f"{part}-images-idx3-ubyte.gz"] = torch.randint(
+            256, (n_images, 28, 28), generator=generator, dtype=torch.uint8
+        )
+        result[f"{part}-labels-idx1-ubyte.gz"] = torch.randint(10, (n_images,), generator=generator, dtype=torch.uint8)
+    return result
+
+
+@pytest.fixture
+def site(tensors, tmp_path, monkeypatch):
+    """A server that is the upstream address of a made-up mnist; no other source, an empty cache, no stand-in."""
+    with Server({f"/mnist/{name}": idx(tensor) for name, tensor in tensors.items()}) as server:
+        alone_with(server, tmp_path, monkeypatch)
+        server.cache = tmp_path / "cache" / "mnist"
+        yield server
+
+
+def make_mirror(site: Server, folder: Path) -> Path:
+    for path, content in site.files.items():
+        (folder / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path[1:]).write_bytes(content)
+    return folder
+
+
+def start(code: str, *, before: tuple[str, ...] = (), registry: Path | None = None, **env: str) -> subprocess.Popen:
+    """Run code with `data` imported in another process, which uses this process's registry and settings."""
+    lines = ["import sys, os, time", "from pathlib import Path", "from aigc_course import data
+from aigc_course.plumbing import fetch"]
+    lines += ["fetch.REGISTRY = Path(sys.argv[1])", "try:", f"    {code}", "except data.DataError as error:"]
+    lines += ["    print('DataError:', error)"]
+    command = [*before, sys.executable, "-c", "\n".join(lines), str(registry or fetch.REGISTRY)]
+    env = os.environ | {"PYTHONPATH": str(REPO)} | env
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+
+
+def finish(process: subprocess.Popen, timeout: float = 50) -> str:
+    try:
+        return process.communicate(timeout=timeout)[0]
+    finally:
+        process.kill()
+
+
+def failure(action=lambda: fetch.fetch("mnist", progress=False)) -> str:
+    """The message of the DataError that action raises: one sentence, that says what to do."""
+    with pytest.raises(data.DataError) as caught:
+        action()
+    return check_sentence(str(caught.value))
+
+
+def check_sentence(text: str) -> str:
+    text = text.strip()
+    assert "\n" not in text and text.endswith(".") and "; " in text, text
+    assert "Traceback" not in text and "object at 0x" not in text and "HTTPConnection" not in text, text
+    return text
+
+
+def leftovers(site: Server) -> set[str]:
+    """What lies in the cache's folder beside the files that the registry knows."""
+    known = {row.file for row in fetch.registry()["mnist"]}
+    return {path.name for path in site.cache.iterdir()} - known if site.cache.exists() else set()
+
+
+# --- what is loaded -------------------------------------------------------------------------------------------------
+
+
+def test_downloads_once_and_decodes(site, tensors):
+    train, test = data.mnist("train"), data.mnist("test")
+    assert torch.equal(train.images, tensors["train-images-idx3-ubyte.gz"]) and train.images.dtype == torch.uint8
+    assert torch.equal(train.labels, tensors["train-labels-idx1-ubyte.gz"].long()) and train.labels.dtype == torch.int64
+    assert torch.equal(test.images, tensors["t10k-images-idx3-ubyte.gz"])
+    assert train.name == "MNIST" and fetch.used == {"mnist": "upstream"} and data.standin_note() == ""
+    assert sorted(site.gets) == sorted(site.files)
+    train.images[0] = 0  # the memory is the caller's own
+    assert leftovers(site) == {".lock"}
+    assert (site.cache / "train-images-idx3-ubyte.gz").stat().st_mode & 0o044, "others cannot read the shared cache"
+
+
+def test_genuine_mnist(monkeypatch, tmp_path):
+    mirror = Path(os.environ.get("AIGC_DATA_MIRROR") or REPO.parent / "shared/data")
+    if not (mirror / "mnist").is_dir():
+        pytest.skip("no mirror folder with the genuine MNIST: set AIGC_DATA_MIRROR")
+    monkeypatch.setenv("AIGC_DATA_MIRROR", str(mirror))
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AIGC_STANDIN", "0")
+    monkeypatch.setenv("AIGC_OFFLINE", "1")
+    monkeypatch.setattr(data, "used", {})
+    began = time.perf_counter()
+    train, test = data.mnist("train"), data.mnist("test")
+    print(f"both parts of MNIST in {time.perf_counter() - began:.2f} s")
+    assert train.images.shape == (60_000, 28, 28) and test.images.shape == (10_000, 28, 28)
+    assert train.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3] and test.labels[:4].tolist() == [7, 2, 1, 0]
+    assert train.labels.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert train.images.float().mean().item() == pytest.approx(33.318, abs=1e-3)  # 0.1307 of 255, as widely used
+    assert not (tmp_path / "cache").exists(), "a folder mirror is read in place"
+
+
+def test_registry_is_complete():
+    rows = fetch.registry()
+    assert {name: len(files) for name, files in rows.items()} == {
+        "mnist": 4, "fashion_mnist": 4, "tinyshakespeare": 1, "tang300": 1, "banking77": 3, "e2e": 2, "sentfin": 1
+    }  # fmt: skip
+    for row in [row for files in rows.values() for row in files]:
+        kind, _, digest = row.sha256.rpartition(":")
+        assert len(digest) == (32 if kind == "md5" else 64) and row.licence and row.citation
+        assert row.url.endswith("/" + row.file) or row.dataset == "tang300"  # whose own name is Chinese
+        assert row.dataset == "fashion_mnist" or (row.bytes and ":" not in row.sha256)
+
+
+def test_fashion_mnist_shares_the_code(site, tensors, tmp_path):
+    text = fetch.REGISTRY.read_text().replace("\nmnist,", "\nfashion_mnist,")
+    for content in site.files.values():  # its makers publish MD5s and no sizes
+        md5 = "md5:" + hashlib.md5(content, usedforsecurity=False).hexdigest()
+        text = text.replace(f"{len(content)},{hashlib.sha256(content).hexdigest()}", f",{md5}")
+    fetch.REGISTRY.write_text(text)
+    assert torch.equal(data.fashion_mnist("test").images, tensors["t10k-images-idx3-ubyte.gz"])
+    site.faults["*"] = "alter"
+    shutil.rmtree(site.cache.parent)
+    assert "altered" in failure(lambda: fetch.fetch("fashion_mnist"))
+    site.faults["*"] = "truncate"
+    assert "broke off after" in failure(lambda: fetch.fetch("fashion_mnist"))
+
+
+def test_digits_look_like_mnist():
+    train, test = data.digits(), data.digits("test")
+    assert train.images.shape == (1497, 28, 28) and test.images.shape == (300, 28, 28)
+    assert train.images.dtype == torch.uint8 and train.labels.dtype == torch.int64 and train.name == "digits"
+    assert train.images.max() == 255 and train.images.min() == 0
+    margin = train.images.clone()
+    margin[:, 4:24, 4:24] = 0
+    assert margin.sum() == 0
+    assert test.labels.bincount(minlength=10).min() >= 25
+    whole = torch.cat([train.images, test.images]).float()
+    from sklearn.datasets import load_digits
+
+    small = torch.nn.functional.avg_pool2d(whole[:, None, 4:24, 4:24], 5, 5)[:, 0]  # each block: 2 x 2 of the 8 x 8
+    raw = torch.tensor(load_digits().images, dtype=torch.float32)[:, None] * 255 / 16
+    expected = torch.nn.functional.avg_pool2d(raw, 2, 2)[:, 0]
+    assert (small - expected).abs().mean() < 12, "the images are not the digits enlarged, in order"
+
+
+def test_scale():
+    scaled = data.scale(torch.tensor([[0, 51, 255]], dtype=torch.uint8))
+    torch.testing.assert_close(scaled, torch.tensor([[0.0, 0.2, 1.0]]))
+    with pytest.raises(ValueError, match="float32"):
+        data.scale(scaled)
+
+
+def test_import_is_light():
+    code = "print(sorted({'torch', 'pooch', 'requests', 'sklearn', 'numpy'} & set(sys.modules)))"
+    assert finish(start(code, registry=REPO)).strip() == "[]"
+
+
+def test_progress_bar(site, monkeypatch, capsys):
+    fetch.fetch("mnist")
+    assert capsys.readouterr().err == ""  # AIGC_QUIET=1
+    shutil.rmtree(site.cache)
+    monkeypatch.delenv("AIGC_QUIET")
+    fetch.fetch("mnist")
+    assert "train-images-idx3-ubyte.gz: 100%" in capsys.readouterr().err
+
+
+def test_embedded(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "__file__", str(tmp_path / "aigc_course/data.py"))
+    for folder in ("data", "aigc_course/_data"):  # a checkout; an installed wheel, which must not look beside itself
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "poems.txt").touch()
+        assert data.embedded("poems.txt") == tmp_path / folder / "poems.txt"
+    with pytest.raises(FileNotFoundError, match="nothing.safetensors"):
+        data.embedded("nothing.safetensors")
+
+
+def test_bad_arguments_and_settings(site, monkeypatch):
+    with pytest.raises(ValueError, match="'valid'"):
+        data.mnist("valid")
+    with pytest.raises(ValueError, match="no data set 'mnits'"):
+        fetch.fetch("mnits")
+    for name, value in (("TIMEOUT", "soon"), ("TIMEOUT", "-1"), ("OFFLINE", "yes"), ("DATA_MIRROR", "ftp://host")):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"AIGC_{name}", value)
+            with pytest.raises(ValueError, match=f"AIGC_{name}.*{value}"):
+                fetch.fetch("mnist")
+
+
+@pytest.mark.parametrize("change", ["magic", "sizes", "no gzip", "labels"])
+def test_a_registered_file_that_is_no_idx(site, tmp_path, change):
+    raw = gzip.decompress(site.files[TRAIN_IMAGES])
+    if change == "labels":
+        content = idx(torch.zeros(120, 27, 28, dtype=torch.uint8))
+    elif change == "no gzip":
+        content = b"plain"
+    else:
+        content = gzip.compress(b"\0\0\x09" + raw[3:] if change == "magic" else raw[:-1])
+    site.files[TRAIN_IMAGES] = content
+    write_registry(fetch.REGISTRY, site.url, site.files)
+    expected = {"magic": "00000903", "sizes": "sizes (120, 28, 28)", "no gzip": "header", "labels": "(120, 27, 28)"}
+    with pytest.raises(data.DataError) as caught:
+        data.mnist("train")
+    assert expected[change] in str(caught.value)
+
+
+# --- servers that fail ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "says", "n_gets"),
+    [
+        ("404", "answered 404 (Not Found)", 1),
+        ("500", "answered 500 (Internal Server Error)", fetch.ATTEMPTS),
+        ("silent", "stalled: nothing came for 0.5 s", fetch.ATTEMPTS),
+        ("stall", "stalled: nothing came for 0.5 s", fetch.ATTEMPTS),
+        ("drip", "stalled: only", fetch.ATTEMPTS),
+        ("truncate", "broke off after", fetch.ATTEMPTS),
+        ("short", "broke off after", fetch.ATTEMPTS),
+        ("long", "sent more than", fetch.ATTEMPTS),
+        ("alter", "sent an altered file", fetch.ATTEMPTS),
+        ("cut", "reset", fetch.ATTEMPTS),
+        ("page", "broke off after 26 of", fetch.ATTEMPTS),
+    ],
+)
+def test_server_fails(site, fault, says, n_gets):
+    site.faults[TRAIN_IMAGES] = fault
+    began = time.monotonic()
+    message = failure()
+    assert says in message or (os.name == "nt" and fault == "cut"), message
+    assert site.url + TRAIN_IMAGES in message and "AIGC_DATA_MIRROR" in message, message
+    assert "aigc-course fetch mnist" in message
+    assert site.gets.count(TRAIN_IMAGES) == n_gets
+    assert time.monotonic() - began < 20, "the timeout setting does not count"
+    assert not (site.cache / "train-images-idx3-ubyte.gz").exists() and leftovers(site) == {".lock", ".failed"}
+    site.faults.clear()
+    assert len(fetch.fetch("mnist")) == 4 and leftovers(site) == {".lock"}
+
+
+@pytest.mark.parametrize("fault", ["500", "stall", "truncate", "alter", "cut"])
+def test_one_failure_is_tried_again(site, fault):
+    site.faults[TRAIN_IMAGES] = [fault]
+    assert len(fetch.fetch("mnist")) == 4
+    assert len(site.gets) == 5
+
+
+def test_gzip_as_content_encoding(site):
+    site.faults["*"] = "gzip"
+    assert len(fetch.fetch("mnist")) == 4
+
+
+def test_nothing_listens(site, monkeypatch):
+    write_registry(fetch.REGISTRY, "http://127.0.0.1:9", site.files)
+    assert "refused" in failure()
+
+
+def test_no_network_in_a_namespace(site):
+    """Without any route, with the genuine registry: the stand-in takes over, and says so once in full."""
+    before = needs_unshare("-rn")
+    genuine = Path(data.__file__).with_name("registry.csv")
+    code = (
+        "a, b = data.mnist('train'), data.mnist('test'); "
+        "print(len(a.images), len(b.images), a.name, fetch.used, data.standin_note())"
+    )
+    first, again, summary = finish(start(code, before=before, registry=genuine, AIGC_STANDIN="")).strip().splitlines()
+    assert "mnist cannot be had: https://ossci-datasets.s3.amazonaws.com/mnist/" in first
+    assert "AIGC_DATA_MIRROR" in first and "scikit-learn's digits stand in for MNIST" in check_sentence(first)
+    assert "MNIST is still missing" in again
+    assert summary == "1497 300 digits (stand-in) {'mnist': 'stand-in'} stand-in data: digits"
+
+
+def needs_unshare(flags: str) -> tuple[str, ...]:
+    command = ("unshare", flags)
+    if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip(f"`unshare {flags}` is not permitted here")
+    return command
+
+
+# --- mirror, cache, stand-in ----------------------------------------------------------------------------------------
+
+
+def test_folder_mirror_is_read_in_place(site, tmp_path, monkeypatch):
+    mirror = make_mirror(site, tmp_path / "mirror")
+    monkeypatch.setenv("AIGC_DATA_MIRROR", str(mirror))
+    assert all(path.parent == mirror / "mnist" for path in fetch.fetch("mnist"))
+    assert not site.cache.exists() and site.gets == []
+    (mirror / TRAIN_IMAGES[1:]).write_bytes(b"altered")
+    assert fetch.fetch("mnist")[0].parent == site.cache and site.gets == [TRAIN_IMAGES]  # the rest is still the mirror's
+    shutil.rmtree(site.cache)
+    site.faults["*"] = "404"
+    message = failure()
+    assert f"{mirror / TRAIN_IMAGES[1:]} is of no use (it is altered" in message and "answered 404" in message
+
+
+def test_url_mirror_and_upstream_behind_it(site, monkeypatch):
+    with Server(site.files) as mirror:
+        monkeypatch.setenv("AIGC_DATA_MIRROR", mirror.url.replace("//", "//teacher:secret@") + "/")
+        fetch.fetch("mnist")
+        assert len(mirror.gets) == 4 and site.gets == []
+        shutil.rmtree(site.cache)
+        mirror.gets.clear()
+        mirror.faults["*"] = "404"
+        fetch.fetch("mnist")
+        assert len(mirror.gets) == 1 and len(site.gets) == 4  # a mirror that failed once is not asked for every file
+        shutil.rmtree(site.cache)
+        site.faults["*"] = "500"
+        message = failure()
+        assert f"{mirror.url}{TRAIN_IMAGES} answered 404" in message, message
+        assert f"{site.url}{TRAIN_IMAGES} answered 500" in message and "secret" not in message
+
+
+def test_altered_file_in_the_cache(site, tensors, monkeypatch):
+    fetch.fetch("mnist")
+    file = site.cache / "train-images-idx3-ubyte.gz"
+    genuine = file.read_bytes()
+    for altered in (genuine[:-9] + bytes(9), genuine[:100], b""):
+        file.write_bytes(altered)
+        assert torch.equal(data.mnist("train").images, tensors[file.name])
+        assert file.read_bytes() == genuine
+    assert len(site.gets) == 7
+    file.write_bytes(genuine[:100])
+    site.faults["*"] = "404"
+    assert f"{file} is of no use (it is altered" in failure()
+    monkeypatch.setenv("AIGC_OFFLINE", "1")
+    assert "altered" in failure() and "AIGC_OFFLINE=1 forbids the network" in failure()
+
+
+def test_file_altered_between_check_and_use(site, monkeypatch):
+    paths = fetch.fetch("mnist")
+    monkeypatch.setattr(data, "fetch", lambda dataset: paths)
+    paths[0].write_bytes(idx(torch.zeros(120, 28, 28, dtype=torch.uint8)))
+    assert "altered" in failure(lambda: data.mnist("train"))
+
+
+def test_offline_uses_cache_and_folder_mirror_only(site, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIGC_OFFLINE", "1")
+    message = failure()
+    assert "AIGC_OFFLINE=1 forbids the network" in message and str(site.cache.parent) in message
+    monkeypatch.setenv("AIGC_DATA_MIRROR", site.url)
+    assert "AIGC_OFFLINE=1 forbids the network" in failure() and site.gets == []
+    monkeypatch.setenv("AIGC_DATA_MIRROR", str(tmp_path / "nowhere"))
+    assert "nowhere" in failure()
+    monkeypatch.setenv("AIGC_DATA_MIRROR", str(make_mirror(site, tmp_path / "mirror")))
+    assert len(fetch.fetch("mnist")) == 4
+    shutil.copytree(tmp_path / "mirror", site.cache.parent)
+    monkeypatch.delenv("AIGC_DATA_MIRROR")
+    assert fetch.fetch("mnist")[0].parent == site.cache and site.gets == []
+
+
+def test_standin_takes_over_and_never_mixes(site, monkeypatch, capsys):
+    monkeypatch.delenv("AIGC_STANDIN")
+    site.faults["/mnist/t10k-labels-idx1-ubyte.gz"] = "404"
+    train = data.mnist("train")  # its own files could be had: then train and test would not be of one kind
+    message = check_sentence(capsys.readouterr().out)
+    assert "answered 404" in message and "until then scikit-learn's digits stand in for MNIST" in message
+    assert train.name == "digits (stand-in)" and data.standin_in_use() and fetch.used == {"mnist": "stand-in"}
+    n_gets = len(site.gets)
+    assert data.mnist("test").name == "digits (stand-in)" and len(site.gets) == n_gets  # not tried again
+    assert "still missing" in capsys.readouterr().out
+    site.faults.clear()
+    monkeypatch.setenv("AIGC_DATA_MIRROR", site.url)  # other settings: tried again
+    assert data.mnist("test").name == "MNIST" and not data.standin_in_use()
+    assert "run the notebook again from its first cell" in capsys.readouterr().out
+    shutil.rmtree(site.cache)
+    site.faults["*"] = "404"
+    assert "answered 404" in failure(lambda: data.mnist("train"))  # genuine test images are in use
+
+
+def test_standin_on_request(site, monkeypatch, capsys):
+    monkeypatch.setenv("AIGC_STANDIN", "1")
+    assert data.mnist("train").name == data.fashion_mnist("test").name == "digits (stand-in)"
+    out = capsys.readouterr().out
+    assert "AIGC_STANDIN=1" in out and "stand in for Fashion-MNIST" in out and site.gets == []
+    assert fetch.used == {"mnist": "stand-in", "fashion_mnist": "stand-in"}
+
+
+def test_sources_and_reachable(site, tmp_path, monkeypatch):
+    assert fetch.sources("mnist") == f"{site.cache}, then {site.url}/mnist"
+    ok, text = fetch.reachable("mnist", timeout=0.5)
+    assert ok and site.url in text and len(site.gets) == 1
+    site.faults["*"] = "silent"
+    ok, text = fetch.reachable("mnist", timeout=0.5)
+    assert not ok and "nothing came for 0.5 s" in check_sentence(text)
+    monkeypatch.setenv("AIGC_OFFLINE", "1")
+    assert fetch.reachable("mnist")[0] is False and fetch.sources("mnist") == str(site.cache)
+    monkeypatch.setenv("AIGC_DATA_MIRROR", str(make_mirror(site, tmp_path / "mirror")))
+    assert fetch.reachable("mnist")[0] is True and fetch.sources("mnist").endswith(str(tmp_path / "mirror/mnist"))
+
+
+# --- disks, processes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("options", "says"), [("size=64k", "No space left"), ("ro", "Read-only file system")])
+def test_full_or_read_only_disk(site, tmp_path, options, says):
+    """A file system of that kind is mounted at the cache in a namespace of the process's own."""
+    before = needs_unshare("-rm")
+    cache = site.cache.parent
+    cache.mkdir()
+    mount = f'mount -t tmpfs -o {options} tmpfs {cache} && exec "$@"'
+    if subprocess.run([*before, "sh", "-c", mount, "sh", "true"], capture_output=True).returncode:
+        pytest.skip("mounting a tmpfs is not permitted here")
+    code = "\n    ".join([
+        "try: fetch.fetch('mnist')",
+        "except data.DataError as error: print(error)",
+        "print([path.name for path in Path(os.environ['AIGC_CACHE']).rglob('*-images-*')])",
+        "print(len(list(Path(os.environ['AIGC_CACHE']).rglob('tmp*'))))",
+        "os.environ['AIGC_DATA_MIRROR'] = os.environ['MIRROR']; print(len(fetch.fetch('mnist')))",
+    ])  # fmt: skip
+    mirror = make_mirror(site, tmp_path / "mirror")
+    process = start(code, before=(*before, "sh", "-c", mount, "sh"), MIRROR=str(mirror))
+    message, files, n_temporary, n_mirrored = finish(process).strip().splitlines()
+    assert says in check_sentence(message) and "AIGC_CACHE" in message, message
+    assert "train-images" not in files and n_temporary == "0"
+    assert n_mirrored == "4", "the mirror is read in place"
+
+
+def test_read_only_cache_that_has_the_files(site):
+    before = needs_unshare("-rm")
+    fetch.fetch("mnist")
+    mount = f'mount --bind {site.cache} {site.cache} && mount -o remount,ro,bind {site.cache} && exec "$@"'
+    if subprocess.run([*before, "sh", "-c", mount, "sh", "true"], capture_output=True).returncode:
+        pytest.skip("mounting is not permitted here")
+    assert finish(start(FETCH, before=(*before, "sh", "-c", mount, "sh"))).strip() == "fetched"
+
+
+@pytest.mark.parametrize("n_processes", [2, 30])
+def test_processes_share_one_download(site, tmp_path, n_processes):
+    site.faults["*"] = "delay"
+    outputs = together(tmp_path, n_processes, AIGC_TIMEOUT="20")
+    assert all(output.strip().splitlines()[-1] == "fetched" for output in outputs), outputs
+    assert sorted(site.gets) == sorted(site.files)
+    assert leftovers(site) == {".lock"}
+
+
+def test_processes_share_one_failure(site, tmp_path):
+    """Behind a firewall the last of forty learners does not wait forty timeouts."""
+    site.faults["*"] = "silent"
+    outputs = together(tmp_path, 5, AIGC_TIMEOUT="3")
+    assert all("DataError: mnist cannot be had" in output and "stalled" in output for output in outputs), outputs
+    assert len(site.gets) == fetch.ATTEMPTS
+    assert any("waiting for it" in output for output in outputs)
+
+
+def together(tmp_path: Path, n_processes: int, **env: str) -> list[str]:
+    """Let n processes fetch at the same moment; their outputs."""
+    ready = f"Path({str(tmp_path)!r}, f'ready-{{os.getpid()}}').touch()"
+    go = f"[time.sleep(0.01) for _ in iter(Path({str(tmp_path)!r}, 'go').exists, True)]"
+    processes = [start(f"{ready}; {go}; {FETCH}", **env) for _ in range(n_processes)]
+    deadline = time.monotonic() + 40
+    while len(list(tmp_path.glob("ready-*"))) < n_processes and time.monotonic() < deadline:
+        time.sleep(0.02)
+    (tmp_path / "go").touch()
+    return [finish(process) for process in processes]
+
+
+def test_killed_download(site):
+    """kill -9 in the middle: the process that waits goes on at once, and nothing half is left."""
+    site.faults[TRAIN_IMAGES] = ["stall"]
+    first = start(FETCH, AIGC_TIMEOUT="60")
+    while not list(site.cache.glob("tmp*")):
+        assert first.poll() is None
+        time.sleep(0.02)
+    second = start(FETCH, AIGC_TIMEOUT="60")
+    assert "waiting for it" in second.stdout.readline()
+    assert site.gets == [TRAIN_IMAGES] and not (site.cache / "train-images-idx3-ubyte.gz").exists()
+    first.kill()
+    first.communicate()
+    assert finish(second, timeout=20).strip() == "fetched"
+    assert leftovers(site) == {".lock"} and len(site.gets) == 5

@@ -1,0 +1,517 @@
+"""Batches, their progress bar, the log, averaged weights, and going on after a kill."""
+
+import io
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR, StepLR
+
+from aigc_course import train
+
+REPO = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """One line and one thread: the sums of several threads may differ in the last bit from those of one."""
+    monkeypatch.setenv("AIGC_QUIET", "1")
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
+def drawn(n, batch_size, n_steps, **options):
+    return [batch.tolist() for batch in train.batches(torch.arange(n), batch_size, n_steps, **options)]
+
+
+# Batches
+
+
+def test_each_pass_is_a_new_permutation():
+    steps = drawn(103, 10, 40)
+    passes = [sum(steps[i : i + 10], []) for i in range(0, 40, 10)]
+    for rows in passes:
+        assert len(set(rows)) == 100  # 103 rows less the last incomplete batch
+        assert set(rows) <= set(range(103))
+    assert len({tuple(rows) for rows in passes}) == 4
+    assert len(set(map(frozenset, passes))) > 1  # and it is not always the same three that are left out
+
+
+def test_a_step_depends_on_seed_and_number_alone():
+    steps = drawn(50, 7, 30, seed=1)
+    torch.rand(3)  # somebody else draws
+    assert drawn(50, 7, 12, seed=1) == steps[:12]
+    assert drawn(50, 7, 30, seed=2) != steps
+    passes = {tuple(map(tuple, drawn(50, 7, 21, seed=seed)[7 * p : 7 * p + 7])) for seed in range(20) for p in range(3)}
+    assert len(passes) == 60  # no pass of one seed is a pass of another
+
+
+def test_a_batch_can_be_the_whole():
+    assert [sorted(batch) for batch in drawn(6, 6, 2)] == [list(range(6))] * 2
+
+
+def test_drawing_leaves_the_global_random_numbers_alone():
+    before = torch.get_rng_state()
+    drawn(50, 7, 30)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_tuple_stays_aligned():
+    images = torch.arange(20, dtype=torch.uint8)[:, None, None].expand(20, 2, 3)
+    for x, y, z in train.batches((images, torch.arange(20), torch.arange(20.0) / 2), 8, 5):
+        assert x.shape == (8, 2, 3) and x.dtype == torch.uint8
+        assert torch.equal(x[:, 1, 2].long(), y) and torch.equal(z * 2, y.float())
+
+
+def test_a_batch_is_a_copy():
+    x = torch.zeros(10, 2)
+    for batch in train.batches(x, 5, 2):
+        batch += 1
+    assert not x.any()
+
+
+@pytest.mark.parametrize(
+    ("x", "batch_size", "n_steps", "error", "said"),
+    [
+        (torch.zeros(10, 2), 11, 1, ValueError, "batch_size is 11; with 10 rows it must be from 1 to 10"),
+        (torch.zeros(10, 2), 0, 1, ValueError, "batch_size is 0"),
+        (torch.zeros(10, 2), 5, -1, ValueError, "n_steps is -1"),
+        ((torch.zeros(10), torch.zeros(9)), 5, 1, ValueError, "equally many rows.*10 on cpu, 9 on cpu"),
+        ((torch.zeros(9), torch.zeros(9, device="meta")), 5, 1, ValueError, "one device.*9 on cpu, 9 on meta"),
+        ([torch.zeros(9)], 5, 1, TypeError, r"takes a tensor or a tuple of tensors, not \['list'\]"),
+        ((torch.zeros(9), "mnist"), 5, 1, TypeError, "'Tensor', 'str'"),
+        ((), 5, 1, TypeError, "takes a tensor"),
+    ],
+)
+def test_bad_input_is_named_at_once(x, batch_size, n_steps, error, said):
+    with pytest.raises(error, match=said):
+        train.batches(x, batch_size, n_steps)
+
+
+# Progress
+
+
+def test_quiet_leaves_one_line(capsys):
+    drawn(10, 5, 2000)
+    assert re.fullmatch(r"2,000 steps in \d+\.\d s\n", capsys.readouterr().out)
+    drawn(10, 5, 3, progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_file_gets_one_line_too(capsys, monkeypatch):
+    monkeypatch.delenv("AIGC_QUIET")  # captured, so this is no terminal
+    drawn(10, 5, 0)
+    assert capsys.readouterr() == ("0 steps in 0.0 s\n", "")
+
+
+def test_leaving_early_is_told(capsys):
+    for step, _ in enumerate(train.batches(torch.zeros(10), 5, 2000), start=1):
+        if step == 512:
+            break
+    assert re.fullmatch(r"stopped at step 512 of 2,000 after \d\.\d s\n", capsys.readouterr().out)
+    for error in (KeyboardInterrupt, RuntimeError):
+        with pytest.raises(error):
+            for _ in train.batches(torch.zeros(10), 5, 20):
+                raise error
+        assert capsys.readouterr().out.startswith("stopped at step 1 of 20")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (119, "119 s"), (150, "2.5 min")]
+)
+def test_durations(seconds, text):
+    assert train._seconds(seconds) == text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal")
+def test_a_terminal_gets_a_bar(monkeypatch, capsys):
+    import pty
+    import termios
+
+    monkeypatch.delenv("AIGC_QUIET")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (24, 80))
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        for _ in train.batches(torch.zeros(10), 5, 8):
+            time.sleep(0.08)
+        seen = b""
+        while select.select([ours], [], [], 0.3)[0]:
+            seen += os.read(ours, 4096)
+    os.close(ours)
+    seen = seen.decode()
+    assert " 0/8 " in seen and "%|" in seen and re.search(r" [1-8]/8 ", seen)
+    assert seen.split("\r")[-2].strip() == ""  # the bar is wiped
+    assert re.fullmatch(r"8 steps in \d\.\d s\n", capsys.readouterr().out)
+
+
+def test_in_a_notebook_one_line_is_stored(monkeypatch):
+    import nbclient
+    import nbformat
+
+    monkeypatch.delenv("AIGC_QUIET")
+    monkeypatch.setenv("PYTHONPATH", str(REPO))
+    cells = [
+        "import time, torch\nfrom aigc_course import train\nx = torch.zeros(10)",
+        "for _ in train.batches(x, 5, 1200):\n    time.sleep(0.001)",
+        "for step, _ in enumerate(train.batches(x, 5, 1000)):\n    if step == 6: break",
+        "for _ in train.batches(x, 5, 1000):\n    raise KeyboardInterrupt",
+    ]
+    seen = []
+
+    class Listener(nbclient.NotebookClient):
+        def process_message(self, msg, cell, cell_index):
+            seen.append((cell_index, msg["msg_type"], msg["content"]))
+            return super().process_message(msg, cell, cell_index)
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    client = Listener(notebook, kernel_name="python3", timeout=120, allow_errors=True)
+    start = time.perf_counter()
+    client.execute()
+    took = time.perf_counter() - start
+    assert "widgets" not in notebook.metadata
+    assert notebook.cells[0].outputs == []
+    for cell, said in zip(
+        notebook.cells[1:], ("1,200 steps in", "stopped at step 7", "stopped at step 1 "), strict=True
+    ):
+        assert [output.output_type for output in cell.outputs][:1] == ["display_data"]
+        assert list(cell.outputs[0].data) == ["text/plain"]
+        assert cell.outputs[0].data["text/plain"].startswith(said)
+    assert [len(cell.outputs) for cell in notebook.cells] == [0, 1, 1, 2]  # the last has its error too
+    updates = [content["data"] for i, kind, content in seen if i == 1 and kind == "update_display_data"]
+    assert 4 <= len(updates) <= 4 * took + 2
+    assert re.search(r'<progress value="\d+" max="1200".*step [\d,]+ of 1,200, \d.* left$', updates[1]["text/html"])
+
+
+# The log
+
+
+def test_the_log_never_waits_for_the_device(monkeypatch):
+    weight = torch.ones((), requires_grad=True)
+    log = train.Log()
+    with monkeypatch.context() as patch:
+        for name in ("item", "tolist", "numpy", "cpu", "to", "__float__", "__int__", "__bool__", "__array__"):
+            patch.setattr(torch.Tensor, name, lambda *args, name=name, **kw: pytest.fail(f"{name} waits"))
+        log(loss=weight * 3, kl=torch.ones((), device="meta"))  # a meta tensor has no value that could be read
+        log(loss=weight * 4)
+    assert all(not value.requires_grad for value in log._values["loss"])  # nor does it keep the graph
+    assert log["loss"].tolist() == [3, 4]
+
+
+def test_the_log_keeps_the_value_of_its_time():
+    total, log = torch.zeros(()), train.Log()
+    for _ in range(3):
+        total += 1
+        log(total=total)
+    assert log["total"].tolist() == [1, 2, 3]
+
+
+def test_reading_the_log():
+    log = train.Log()
+    for i in range(5):
+        log(loss=torch.tensor([i], dtype=torch.bfloat16), lr=i / 10)
+    log(loss=9, accuracy=torch.tensor(7))
+    assert log.names == ["loss", "lr", "accuracy"]
+    assert isinstance(log["loss"], np.ndarray) and log["loss"].shape == (6,) and log["loss"].dtype == np.float64
+    assert log["loss"].tolist() == [0, 1, 2, 3, 4, 9]
+    assert log.mean("loss", last=2) == 6.5
+    assert log.mean("loss") == pytest.approx(19 / 6)
+    assert log.mean("lr", last=100) == pytest.approx(0.2)
+    with pytest.raises(KeyError, match="nothing is logged as 'kl'; the log has loss, lr, accuracy"):
+        log["kl"]
+    with pytest.raises(ValueError, match=r"loss has shape \(3,\)"):
+        log(loss=torch.zeros(3))
+    copy = train.Log()
+    copy.load_state_dict(log.state_dict())
+    copy(loss=torch.tensor(1.0))
+    assert copy["loss"].tolist() == [0, 1, 2, 3, 4, 9, 1]
+
+
+# Averaged weights
+
+
+def test_ema_by_hand():
+    model = nn.Linear(1, 1, bias=False)
+    ema = train.EMA(model, decay=0.9)
+    for weight in (1.0, 2.0, 4.0):
+        nn.init.constant_(model.weight, weight)
+        ema.update()
+    assert ema.model.weight.item() == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 4)
+    assert model.weight.item() == 4 and model.training
+    assert not ema.model.training and not ema.model.weight.requires_grad
+
+
+def test_ema_copies_buffers():
+    model = nn.BatchNorm1d(2)
+    ema = train.EMA(model)
+    for _ in range(3):
+        model(torch.randn(8, 2))
+        ema.update()
+    assert torch.equal(ema.model.running_mean, model.running_mean)
+    assert ema.model.num_batches_tracked == 3
+
+
+# Going on after a kill
+
+
+class Job:
+    """A small training run with everything that has a state, and noise from the global random numbers."""
+
+    def __init__(self, path, *, width=16, lr=1e-2, decay=0.9, n_steps=60, device="cpu", **settings):
+        torch.manual_seed(0)
+        self.n_steps, self.device = n_steps, device
+        self.model = nn.Sequential(nn.Linear(12, width), nn.GELU(), nn.Dropout(0.3), nn.Linear(width, 12))
+        if settings.pop("deeper", False):
+            self.model.append(nn.Linear(12, 12))
+        self.model.to(device)
+        self.optimizer = settings.pop("optimizer", torch.optim.AdamW)(self.model.parameters(), lr=lr)
+        self.scheduler = OneCycleLR(self.optimizer, max_lr=lr, total_steps=n_steps)
+        if settings.pop("stairs", False):
+            self.scheduler = StepLR(self.optimizer, step_size=30)
+        self.ema, self.log = train.EMA(self.model, decay), train.Log()
+        self.objects = {name: getattr(self, name) for name in ("model", "optimizer", "scheduler", "ema", "log")}
+        self.resume = train.Resume(path, every=10, **self.objects, **settings) if path else None
+
+    def steps(self, batch_size=16, seed=0, n_rows=100):
+        x = torch.linspace(-1, 1, n_rows * 12).sin().view(n_rows, 12).to(self.device)
+        for batch in train.batches(x, batch_size, self.n_steps, seed=seed, resume=self.resume):
+            loss = (self.model(batch + 0.1 * torch.randn_like(batch)) - batch).pow(2).mean()
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            self.scheduler.step()
+            self.ema.update()
+            self.log(loss=loss)
+            yield len(self.log["loss"])
+
+    def train(self, stop_after=None, **options):
+        for step in self.steps(**options):
+            if step == stop_after:
+                break
+        return self
+
+    def weights(self):
+        parts = [*self.model.parameters(), *self.ema.model.parameters(), torch.from_numpy(self.log["loss"])]
+        return torch.cat([part.detach().cpu().double().flatten() for part in parts])
+
+
+def killed(path, how):
+    """Train until this process is killed: in step 37, or in the third save, when it has written the temporary file."""
+
+    def kill(*args):
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    if how == "saving":
+        replace, saves = os.replace, iter((1, 2))
+        os.replace = lambda *args: replace(*args) if next(saves, None) else kill()
+    for step in Job(path).steps():
+        if step == 37 and how == "step":
+            kill()
+
+
+def test_killed_and_resumed_equals_never_killed_to_the_bit(tmp_path, capsys):
+    never_killed = Job(None).train().weights()
+    env = os.environ | {"PYTHONPATH": os.pathsep.join((str(REPO), str(REPO / "tests")))}
+    code = "import sys, test_train, torch; torch.set_num_threads(1); test_train.killed(*sys.argv[1:])"
+    paths = {how: tmp_path / how / "checkpoint.pt" for how in ("step", "saving")}
+    jobs = [subprocess.Popen([sys.executable, "-c", code, path, how], env=env) for how, path in paths.items()]
+    assert all(job.wait(timeout=120) not in (0, 1) for job in jobs)  # killed, neither finished nor failed
+    for (how, path), at in zip(paths.items(), (30, 20), strict=True):
+        assert path.exists() and path.with_name("checkpoint.pt.tmp").exists() == (how == "saving")
+        capsys.readouterr()
+        assert torch.equal(Job(path).train().weights(), never_killed)
+        assert re.fullmatch(rf"{60 - at} steps in .* \(resumed after step {at}\)\n", capsys.readouterr().out)
+        assert list(path.parent.iterdir()) == []  # nothing is left to resume
+
+
+def test_the_noise_differs_where_the_random_numbers_are_not_restored(tmp_path):
+    job = Job(tmp_path / "c").train(stop_after=37)
+    state = torch.load(tmp_path / "c", weights_only=True)
+    state["rng"]["cpu"] = torch.get_rng_state()  # so that the test above could fail
+    torch.save(state, tmp_path / "c")
+    assert not torch.equal(Job(tmp_path / "c").train().weights(), Job(None).train().weights())
+    assert job.resume.path.exists() is False
+
+
+@pytest.mark.parametrize("fresh", ["nothing", "resume", "everything"])
+def test_a_stopped_cell_can_be_run_again(fresh, tmp_path):
+    job = Job(tmp_path / "c").train(stop_after=37)
+    if fresh == "resume":
+        job.resume = train.Resume(tmp_path / "c", every=10, **job.objects)
+    elif fresh == "everything":
+        job = Job(tmp_path / "c")
+    job.train(stop_after=55)
+    job.train()
+    assert torch.equal(job.weights(), Job(None).train().weights())
+
+
+def test_a_stopped_cell_run_again_does_not_take_its_state_for_settings(tmp_path):
+    job = Job(tmp_path / "c", stairs=True).train(stop_after=37)  # the learning rate has come down a stair
+    job.resume = train.Resume(tmp_path / "c", every=10, **job.objects)
+    job.train(stop_after=55)
+    assert torch.equal(Job(tmp_path / "c", stairs=True).train().weights(), Job(None, stairs=True).train().weights())
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "said"),
+    [
+        ({"n_steps": 70}, {}, "n_steps was 60, now 70"),
+        ({}, {"batch_size": 8}, "batch_size was 16, now 8"),
+        ({}, {"seed": 1}, "seed was 0, now 1"),
+        ({}, {"n_rows": 99}, r"data was \(100, 12\) torch.float32, now \(99, 12\)"),
+        ({"width": 8}, {}, r"model.0.weight was \(16, 12\) torch.float32, now \(8, 12\) torch.float32.* and \d+ more"),
+        ({"deeper": True}, {}, "model.4.weight is new"),
+        ({"lr": 2e-2}, {}, "optimizer.param_groups.0.max_lr was 0.01, now 0.02"),
+        ({"optimizer": torch.optim.Adam}, {}, "optimizer was AdamW, now Adam"),
+        ({"decay": 0.8}, {}, "ema.decay was 0.9, now 0.8"),
+        ({"beta": 4}, {}, "beta was 1, now 4"),
+        ({"beta": None}, {}, "beta was 1, now None"),
+        ({"beta": 1, "gamma": 2}, {}, "gamma is new"),
+    ],
+)
+def test_other_settings_are_refused_and_named(settings, options, said, tmp_path):
+    Job(tmp_path / "c", beta=1).train(stop_after=37)
+    job = Job(tmp_path / "c", **{"beta": 1} | settings)
+    before, noise = job.model[0].weight.clone(), torch.get_rng_state()
+    with pytest.raises(ValueError, match=said) as error:
+        job.train(**options)
+    assert "is the checkpoint of another run" in str(error.value) and "delete it" in str(error.value)
+    assert torch.equal(job.model[0].weight, before) and torch.equal(torch.get_rng_state(), noise)
+    Job(tmp_path / "c", beta=1).train()  # and the old settings still go on
+
+
+class Payload:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def flip(path):
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda info: info.file_size)
+    content = bytearray(path.read_bytes())
+    content[largest.header_offset + 200] ^= 0xFF
+    path.write_bytes(content)
+
+
+def poison(path):
+    state = torch.load(path, weights_only=True)
+    torch.save(state | {"step": Payload(path.with_name("executed"))}, path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate,
+        flip,
+        poison,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"not a checkpoint"),
+        lambda path: torch.save({"weights": torch.ones(3)}, path),
+        lambda path: torch.save([1, 2], path),
+    ],
+    ids=["truncated", "altered", "malicious", "empty", "text", "foreign", "list"],
+)
+def test_a_damaged_checkpoint_is_refused_in_one_sentence(damage, tmp_path):
+    Job(tmp_path / "c").train(stop_after=37)
+    damage(tmp_path / "c")
+    with pytest.raises(ValueError, match="c is damaged, or is not a checkpoint of this course; delete it to train"):
+        Job(tmp_path / "c").train()
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_full_disk_does_not_stop_training(tmp_path, monkeypatch, capsys):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    weights = Job(tmp_path / "c").train().weights()
+    assert "no checkpoint at step 10 ([Errno 28] No space left on device); training goes on" in capsys.readouterr().out
+    assert torch.equal(weights, Job(None).train().weights())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_must_be_positive(tmp_path):
+    with pytest.raises(ValueError, match="every is 0"):
+        train.Resume(tmp_path / "c", every=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_a_run_goes_on_with_the_same_noise(tmp_path):
+    Job(tmp_path / "c", device="cuda").train(stop_after=37)
+    resumed = Job(tmp_path / "c", device="cuda").train()
+    torch.testing.assert_close(resumed.weights(), Job(None, device="cuda").train().weights(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_no_step_waits():
+    log, steps = train.Log(), train.batches(torch.zeros(60_000, 4, device="cuda"), 256, 100)
+    next(steps)  # the permutation of the first pass
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for x in steps:
+            log(loss=x.sum())
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(log["loss"]) == 99
+
+
+# Weights on disk
+
+
+def test_saved_weights_come_back(tmp_path):
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    model(torch.randn(8, 3))
+    train.save(model, tmp_path / "new folder" / "m.safetensors")
+    other = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    train.load(other, tmp_path / "new folder" / "m.safetensors")
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_tied_weights_come_back_tied(tmp_path):
+    def tied():
+        model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
+        model[1].weight = model[0].weight
+        return model
+
+    model, other = tied(), tied()
+    train.save(model, tmp_path / "m")
+    train.load(other, tmp_path / "m")
+    assert torch.equal(other[0].weight, model[0].weight) and other[0].weight is other[1].weight
+
+
+def test_weights_of_another_model_or_damaged_ones_are_refused(tmp_path):
+    path = tmp_path / "m"
+    train.save(nn.Linear(3, 4), path)
+    for other in (nn.Linear(3, 5), nn.Sequential(nn.Linear(3, 4))):
+        with pytest.raises(ValueError, match=f"m does not hold the weights of this {type(other).__name__}"):
+            train.load(other, path)
+    buffer = io.BytesIO()
+    torch.save({"weight": Payload(tmp_path / "executed")}, buffer)
+    for content in (path.read_bytes()[:-5], b"", buffer.getvalue()):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="m does not hold the weights of this Linear"):
+            train.load(nn.Linear(3, 4), path)
+    assert not (tmp_path / "executed").exists()
+    with pytest.raises(FileNotFoundError):
+        train.load(nn.Linear(3, 4), tmp_path / "absent")

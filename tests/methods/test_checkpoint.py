@@ -1,0 +1,188 @@
+"""The small GPT-2 that the course ships: it loads offline, is what its card says, and has learnt."""
+
+import hashlib
+import importlib.util
+import json
+import math
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from aigc_course import data, finetune, gpt, metrics
+
+REPO = Path(__file__).resolve().parents[2]
+FOLDER = data.embedded("course_gpt2/config.json").parent
+RECEIPT = json.loads((REPO / "receipts/pretrain.json").read_text(encoding="utf-8"))
+CARD = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+# From the last tenth of tinyshakespeare and written for this test: the checkpoint has seen neither.
+UNSEEN = """GREMIO:
+Good morrow, neighbour Baptista.
+
+BAPTISTA:
+Good morrow, neighbour Gremio.
+God save you, gentlemen!
+
+PETRUCHIO:
+And you, good sir! Pray, have you not a daughter
+Call'd Katharina, fair and virtuous?
+
+BAPTISTA:
+I have a daughter, sir, called Katharina.
+
+Return the number of items in the list, or zero if the list is empty. If the file does not exist, an error is raised, \
+and the name of the file is part of its message. The second argument is optional. By default, all of the values are \
+used, and the order in which they were given does not matter."""
+
+
+@pytest.fixture(scope="module")
+def library():
+    from transformers import GPT2LMHeadModel
+
+    return GPT2LMHeadModel.from_pretrained(FOLDER).eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(FOLDER)
+
+
+def nats_per_byte(model, tokenizer):
+    ids = torch.tensor([tokenizer.eos_token_id, *tokenizer(UNSEEN, add_special_tokens=False)["input_ids"]])
+    return metrics.nats_per_token(model, ids, context=256, stride=64) * (len(ids) - 1) / len(UNSEEN.encode())
+
+
+def test_the_folder_is_small_and_whole():
+    files = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
+    wanted = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    assert files.keys() == wanted | {"README.md"}
+    assert sum(files.values()) <= 12_000_000
+
+
+def test_it_loads_in_float32_with_its_special_tokens(library, tokenizer):
+    assert {p.dtype for p in library.parameters()} == {torch.float32}
+    assert (tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token) == ("<|endoftext|>",) * 2 + ("<|pad|>",)
+    for config in (library.config, library.generation_config):
+        assert (config.bos_token_id, config.eos_token_id, config.pad_token_id) == (0, 0, 1)
+    assert (tokenizer.eos_token_id, tokenizer.pad_token_id) == (0, 1)
+    assert len(tokenizer) == library.config.vocab_size == RECEIPT["model"]["vocab_size"]
+    assert tokenizer.model_max_length == library.config.n_positions == RECEIPT["model"]["context"]
+    assert sum(p.numel() for p in library.parameters()) == RECEIPT["model"]["weights"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs 12.50, doesn't it?\n  Yes !",
+        "春眠不覺曉,處處聞啼鳥。",
+        "naïve café – 👩‍🔬🎉",
+        "",
+        " two  spaces\t",
+        "\x00\x7f",
+    ],
+    ids=["ASCII", "Chinese", "emoji", "empty", "spaces", "control"],
+)
+def test_any_text_comes_back(tokenizer, text):
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert tokenizer.decode(ids) == text
+    assert tokenizer(text)["input_ids"] == ids, "nothing is added"
+    assert not {0, 1} & set(ids)
+
+
+def test_digits_are_tokens_of_their_own(tokenizer):
+    assert tokenizer.tokenize("2026") == list("2026")
+    assert tokenizer("a<|endoftext|>b")["input_ids"][1] == 0
+
+
+def test_ours_has_the_librarys_logits(library):
+    ids = torch.randint(2, library.config.vocab_size, (2, 256), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(gpt.from_transformers(library)(ids), library(ids).logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(finetune.checkpoint()[0](ids), library(ids).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_it_has_learnt_and_weights_out_of_order_have_not(library, tokenizer):
+    learnt = nats_per_byte(gpt.from_transformers(library), tokenizer)
+    new = gpt.GPT2(gpt.from_transformers(library).config)
+    shuffled = gpt.from_transformers(library)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for block in shuffled.blocks:  # only the order inside the blocks' matrices: the embeddings stay
+            for p in block.parameters():
+                p.copy_(p.flatten()[torch.randperm(p.numel(), generator=generator)].view_as(p))
+    print("nats per byte:", learnt, nats_per_byte(shuffled, tokenizer), nats_per_byte(new, tokenizer))
+    band = 1.25
+    assert learnt <= band < 2 < min(nats_per_byte(shuffled, tokenizer), nats_per_byte(new, tokenizer))
+
+
+def test_padding_token_is_not_likely(library, tokenizer):
+    ids = tokenizer("The first thing that", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        assert library(ids).logits[0, -1].softmax(0)[1] < 1e-3
+
+
+def test_the_card_says_what_the_receipt_says(monkeypatch):
+    held_out = RECEIPT["held_out"]
+    assert math.isclose(RECEIPT["byte_perplexity"], math.exp(held_out["all"]["nats_per_byte"]), rel_tol=1e-4)
+    for score in held_out.values():
+        pair = f"{score['nats_per_byte']:.3f} | {score['five_gram']:.3f} | {math.exp(score['nats_per_byte']):.2f} |"
+        assert f"| {score['bytes']:,} | {pair}" in CARD
+    # the script writes the card from the receipt
+    monkeypatch.syspath_prepend(REPO / "makers")  # where a script finds its neighbours
+    spec = importlib.util.spec_from_file_location("pretrain", REPO / "makers/pretrain.py")
+    pretrain = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pretrain)
+    assert pretrain.card(RECEIPT) == CARD
+    for words in (
+        f"**{RECEIPT['byte_perplexity']:.2f}**; interpolated counts of five bytes: "
+        f"{RECEIPT['byte_perplexity_five_gram']:.2f}",
+        f"{RECEIPT['steps']:,} steps, {RECEIPT['tokens']:,} tokens",
+        f"{RECEIPT['minutes']} minutes",
+        f"`{RECEIPT['command']}`",
+        f"{RECEIPT['corpus']['bytes']:,} bytes",
+        f"{RECEIPT['model']['weights']:,} weights",
+    ):
+        assert words in CARD, words
+    assert RECEIPT["byte_perplexity"] < RECEIPT["byte_perplexity_five_gram"]
+    assert sum(RECEIPT["corpus"]["by_source"].values()) == RECEIPT["corpus"]["bytes"]
+    assert (
+        sum(score["bytes"] for name, score in held_out.items() if name not in ("all", "catalogue"))
+        == held_out["all"]["bytes"]
+    )
+
+
+def test_the_card_is_of_these_files():
+    digest = hashlib.sha256((FOLDER / "model.safetensors").read_bytes()).hexdigest()
+    assert digest == RECEIPT["sha256"]["model.safetensors"] and digest in CARD
+    size = int(re.search(r"([\d,]+) bytes in all", CARD)[1].replace(",", ""))
+    assert size == RECEIPT["folder_bytes"] == sum(path.stat().st_size for path in FOLDER.iterdir())
+    assert re.search(r"licen[cs]e", CARD, re.IGNORECASE)
+
+
+def test_the_catalogue_says_what_its_records_say_and_stays_off_what_is_scored(monkeypatch):
+    monkeypatch.syspath_prepend(REPO / "makers")
+    import catalogue
+
+    documents = catalogue.documents(200_000)
+    assert documents == catalogue.documents(200_000) and len(set(documents)) > 0.99 * len(documents)
+    forms, keys = Counter(), set()
+    for document in documents:
+        line, text = document.split(" => ")
+        pairs = [pair.split(": ", 1) for pair in line.split("; ")]
+        keys |= {key for key, _ in pairs}
+        for key, value in pairs:
+            if value not in ("yes", "no"):
+                assert value.lower() in text.lower(), (key, document)
+        forms[re.sub(r"[A-Z0-9£$][\w£$-]*", "X", text)] += 1
+    assert forms.most_common(1)[0][1] < 0.02 * len(documents)  # no template repeated
+    assert not keys & {"eatType", "food", "priceRange", "customer rating", "area", "familyFriendly", "near"}
+    whole = " ".join(documents).lower()
+    for word in ("restaurant", "coffee", "café", "hotel", "bank account", "customer"):
+        assert word not in whole, word
+    shop = {record["name"].lower() for record in data.storefront("products")}
+    assert not [name for name in shop if name in whole]
