@@ -19,21 +19,39 @@ Names = tuple[str, ...]  # of a module, or of what it defines: ("aigc_course", "
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 QUIET = {"dataclass", "contextmanager", "torch.no_grad", "functools.cache"}  # decorators that register nothing
 FROM_TEXT = {"exec", "eval", "globals", "locals", "vars", "__import__", "import_module"}
+SILENT = tuple(  # what cannot change a figure, by dotted name: what is under it does not count
+    f"aigc_course.{name}"
+    for name in (
+        *("backstage", "check", "plot", "plumbing", "receipts", "widgets", "train._Progress", "train.Resume"),
+        *("runtime.ClaimFailed", "runtime.Run.claim", "runtime.Run.claims", "runtime.Run.record", "runtime.Run._write"),
+    )
+)
+SHOWN = {
+    "plot",
+    "widgets",
+    "explorer",
+    "print",
+    "check",
+    "display",
+    "plt",
+    "fig",
+    "ax",
+    "axes",
+}  # their words are words
 
 
 def digest(notebook: Path, package: Path = PACKAGE) -> str:
-    """SHA-256 over a notebook's code cells and the definitions of the package that they reach, directly or not.
+    """SHA-256 over the code of a page that can change a figure, and the definitions of the package that it reaches.
 
-    Markdown, outputs and metadata do not count, nor does the address and version that the setup cell installs from
-    (a fork changes them), nor do the package's comments, docstrings and layout, nor the exercises, which `check` finds
-    by their numbers.
+    Of the page its code cells count, without layout and comments, without the words in calls of `SHOWN`, without
+    exercises, checks and claims, and of the cell `setup` its imports. Of the package all counts that is reached by
+    name, directly or not, but for docstrings, layout and what is `SILENT`.
     """
-    sources = ["".join(cell["source"]) for cell in read(Path(notebook))["cells"] if cell["cell_type"] == "code"]
-    cells = [re.sub(r"(git\+\S*?)@[\w.+-]+", r"\1", source).strip() for source in sources]
-    cells = [re.sub(rf"github\.com/{ADDRESS}(\.git)?", "github.com", source) for source in cells]
+    trees = [tree for cell in read(Path(notebook))["cells"] if (tree := _counted(cell)) is not None]
     reach = _Reach(package)
-    reach.notebook(sources)
-    return hashlib.sha256(json.dumps([cells, reach.texts()]).encode()).hexdigest()
+    reach.module((), [node for tree in trees for node in tree.body])
+    reach.all_of(())
+    return hashlib.sha256(json.dumps([[_plain(tree.body) for tree in trees], reach.texts()]).encode()).hexdigest()
 
 
 def study_digest(chapter: str, package: Path = PACKAGE, study: Path | None = None) -> str:
@@ -45,6 +63,54 @@ def study_digest(chapter: str, package: Path = PACKAGE, study: Path | None = Non
     reach.module(("study",), ast.parse(path.read_text(encoding="utf-8")).body)
     reach.all_of(("study",))
     return hashlib.sha256(json.dumps(reach.texts()).encode()).hexdigest()
+
+
+def _counted(cell: dict[str, Any]) -> ast.Module | None:
+    """What counts of a cell; None for words, exercises, checks, claims. What only IPython reads is code from text."""
+    tags = set(cell.get("metadata", {}).get("tags", ()))
+    if cell["cell_type"] != "code" or cell.get("id") == "claims" or tags & {"exercise", "check"}:
+        return None
+    source = "".join(cell["source"])
+    as_text = re.sub(r"(?m)^([ \t]*)([%!].*)$", lambda line: f"{line[1]}exec({line[2]!r})", source)
+    for text in (source, as_text, f"exec({source!r})"):
+        with suppress(SyntaxError):
+            tree = ast.parse(text)
+            break
+    if cell.get("id") == "setup":
+        tree.body = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return _Wordless().visit(tree)
+
+
+class _Wordless(ast.NodeTransformer):
+    """Takes out words: the texts among the arguments of plot.show(…), print(…) and so on, and those of errors."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        root: ast.AST = node.func
+        while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+            root = root.func if isinstance(root, ast.Call) else root.value
+        shown = isinstance(root, ast.Name) and root.id in SHOWN
+        self.inside += shown
+        self.generic_visit(node)
+        self.inside -= shown
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        self.inside += 1
+        self.generic_visit(node)
+        self.inside -= 1
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant("") if self.inside and isinstance(node.value, str) else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        if not self.inside:
+            return node
+        values = [ast.FormattedValue(self.visit(v.value), -1) for v in node.values if isinstance(v, ast.FormattedValue)]
+        return ast.JoinedStr(values)
 
 
 class _Reach:
@@ -66,20 +132,11 @@ class _Reach:
         """What was found, in an order that does not depend on the way to it."""
         return [[key[0], key[2], self.found[key]] for key in sorted(self.found) if key[0]]
 
-    def notebook(self, sources: list[str]) -> None:
-        """Visits all cells, as one module without a name. What only IPython can read counts as code from text."""
-        trees = []
-        for source in sources:
-            for text in (source, re.sub(r"(?m)^([ \t]*)[%!].*$", r"\1exec", source), "exec"):
-                with suppress(SyntaxError):
-                    trees.append(ast.parse(text))
-                    break
-        self.module((), [node for tree in trees for node in tree.body])
-        self.all_of(())
-
     def load(self, path: Names) -> Names:
         """Imports the modules along a path, as Python does, and returns the last of them."""
         last: Names = ()
+        if _silent(path):
+            return last
         for n in range(2, len(path) + 1) if path[:1] == ("aigc_course",) else ():
             file, folder = self.package.joinpath(*path[1:n]).with_suffix(".py"), path[: n - 1]
             if file.with_suffix("").is_dir():
@@ -117,16 +174,19 @@ class _Reach:
         self.asked.add((module, name, attributes))
         for meaning in self.bound[module].get(name, ()):
             if isinstance(meaning, tuple):
-                self.found[module, 0, f"{name} = {'.'.join(meaning)}"] = None
-                self.follow(meaning + attributes)
+                if not _silent(meaning):
+                    self.found[module, 0, f"{name} = {'.'.join(meaning)}"] = None
+                    self.follow(meaning + attributes)
             else:
                 self.visit(module, meaning)
 
     def visit(self, module: Names, node: ast.stmt) -> None:
         """Counts a statement at the top of a module, and follows the names in it."""
-        if (module, node.number, "") in self.found:
+        if (module, node.number, "") in self.found or _silent((*module, getattr(node, "name", ""))):
             return
-        self.found[module, node.number, ""] = _plain(node)
+        if isinstance(node, ast.ClassDef):
+            node.body = [part for part in node.body if not _silent((*module, node.name, getattr(part, "name", "")))]
+        self.found[module, node.number, ""] = _plain(_Wordless().visit(node))
         for name, *attributes in _names(node):
             self.name(module, name, tuple(attributes))
             if name in FROM_TEXT or [name, *attributes] == ["importlib", "import_module"]:
@@ -148,6 +208,10 @@ class _Reach:
                 self.visit(module, meaning)
             elif imported:
                 self.follow(meaning)
+
+
+def _silent(path: Names) -> bool:
+    return ".".join(path).startswith(tuple(f"{name}." for name in SILENT)) or ".".join(path) in SILENT
 
 
 def _imports(node: ast.AST, folder: Names) -> Iterator[tuple[str, Names]]:
