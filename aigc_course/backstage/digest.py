@@ -43,11 +43,11 @@ SHOWN = {
 def digest(notebook: Path, package: Path = PACKAGE) -> str:
     """SHA-256 over the code of a page that can change a figure, and the definitions of the package that it reaches.
 
-    Of the page its code cells count, without layout and comments, without the words in calls of `SHOWN`, without
-    exercises, checks and claims, and of the cell `setup` its imports. Of the package all counts that is reached by
-    name, directly or not, but for docstrings, layout and what is `SILENT`.
+    Of the page its code cells count, without layout and comments, without the words in calls of `SHOWN`, and without
+    exercises and checks; of the cell `setup` its imports, of the cell `claims` what it records. Of the package all
+    counts that is reached by name, directly or not, but for docstrings, layout and what is `SILENT`.
     """
-    trees = [tree for cell in read(Path(notebook))["cells"] if (tree := _counted(cell)) is not None]
+    trees = [tree for cell in read(Path(notebook))["cells"] if (tree := _counted(cell)) and tree.body]
     reach = _Reach(package)
     reach.module((), [node for tree in trees for node in tree.body])
     reach.all_of(())
@@ -66,9 +66,9 @@ def study_digest(chapter: str, package: Path = PACKAGE, study: Path | None = Non
 
 
 def _counted(cell: dict[str, Any]) -> ast.Module | None:
-    """What counts of a cell; None for words, exercises, checks, claims. What only IPython reads is code from text."""
+    """What counts of a cell; None for words, exercises and checks. What only IPython reads is code from text."""
     tags = set(cell.get("metadata", {}).get("tags", ()))
-    if cell["cell_type"] != "code" or cell.get("id") == "claims" or tags & {"exercise", "check"}:
+    if cell["cell_type"] != "code" or tags & {"exercise", "check"}:
         return None
     source = "".join(cell["source"])
     as_text = re.sub(r"(?m)^([ \t]*)([%!].*)$", lambda line: f"{line[1]}exec({line[2]!r})", source)
@@ -78,6 +78,8 @@ def _counted(cell: dict[str, Any]) -> ast.Module | None:
             break
     if cell.get("id") == "setup":
         tree.body = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    if cell.get("id") == "claims":
+        tree.body = [node for node in tree.body if "'record'" in ast.dump(node)]
     return _Wordless().visit(tree)
 
 

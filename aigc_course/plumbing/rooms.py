@@ -28,13 +28,20 @@ def rooms() -> list[Path]:
 
 def module(page: str, name: str) -> ModuleType | None:
     """A module of a page's back room, `module("03_vae", "exercises")`; None where the room has none of that name."""
-    path = place("chapters") / page / f"{name}.py"
-    full = f"aigc_course_chapters.{page}.{name}"
-    if full in sys.modules and sys.modules[full].__file__ == str(path):
-        return sys.modules[full]
+    return _load(place("chapters") / page / f"{name}.py", f"aigc_course_chapters.{page}.{name}")
+
+
+def recipe(name: str) -> ModuleType | None:
+    """A recipe, `recipe("vae")` for recipes/vae.py, for the studies and benchmarks of a checkout."""
+    return _load(place("recipes") / f"{name}.py", f"aigc_course_recipes.{name}")
+
+
+def _load(path: Path, name: str) -> ModuleType | None:
+    if name in sys.modules and sys.modules[name].__file__ == str(path):
+        return sys.modules[name]
     if not path.is_file():
         return None
-    spec = importlib.util.spec_from_file_location(full, path)
-    sys.modules[full] = found = importlib.util.module_from_spec(spec)
+    spec = importlib.util.spec_from_file_location(name, path)
+    sys.modules[name] = found = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
     return found

@@ -287,11 +287,13 @@ def test_what_is_computed_counts_also_where_it_is_shown(tmp_path, package, one, 
 def test_exercises_checks_claims_and_installation_do_not_count(tmp_path, package):
     install, task = "import os\nif COLAB:\n    import torch\n    install('v1')", "answer = None"
     of = {install: {"id": "setup"}, task: {"metadata": {"tags": ["exercise"]}}}
-    path, claims = tmp_path / "a.ipynb", "run.claims()"
+    path, claims = tmp_path / "a.ipynb", "x = 1\nrun.claims('03_vae')"
+    more = "run.record('a', 1)\n" + claims
     digest = digests.digest(notebook(path, install, FIT, of=of), package)
     assert digests.digest(notebook(path, install, FIT, task, of=of), package) == digest
     assert digests.digest(notebook(path, install, FIT, claims, of=of | {claims: {"id": "claims"}}), package) == digest
-    assert digests.digest(notebook(path, install, FIT, claims, of=of), package) != digest
+    assert digests.digest(notebook(path, install, FIT, claims, of=of), package) != digest  # in another cell it counts
+    assert digests.digest(notebook(path, install, FIT, more, of=of | {more: {"id": "claims"}}), package) != digest
     other = "import os, math\nif COLAB:\n    import torch\n    install('v1')"
     assert digests.digest(notebook(path, other, FIT, of=of | {other: {"id": "setup"}}), package) != digest
     again = install.replace("v1", "v2")
