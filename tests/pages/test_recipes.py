@@ -1,0 +1,121 @@
+"""A recipe is written once: what a page trains is what recipes/ has, to the number and step by step."""
+
+import ast
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from aigc_course import data, gan, receipts, text
+from aigc_course.plumbing import rooms
+from aigc_course.runtime import setup
+
+REPO = Path(__file__).resolve().parents[2]
+PAGES = {"vae": "03_vae", "dcgan": "05_dcgan", "gpt": "11_gpt"}
+
+
+def cells(page):
+    return {cell["id"]: "".join(cell["source"]) for cell in receipts.read(REPO / f"notebooks/{page}.ipynb")["cells"]}
+
+
+def names(page, *ids, **given):
+    """What the cells of a page define: the imports of its setup cell, then the named cells, in smoke."""
+    found, source = dict(given), cells(page)
+    imports = [node for node in ast.walk(ast.parse(source["setup"])) if isinstance(node, ast.Import | ast.ImportFrom)]
+    exec("\n".join(ast.unparse(node) for node in imports), found)
+    for name in ("settings", *ids):
+        exec(source[name], found)
+    return found
+
+
+def lesson(page, name):
+    """The value of run.budget(...) that a page's settings give `name` in a lesson."""
+    (call,) = re.findall(rf"(?m)^{name} = run\.budget\((.*)\)", cells(page)["settings"])
+    return {k.arg: ast.literal_eval(k.value) for k in ast.parse(f"f({call})").body[0].value.keywords}["lesson"]
+
+
+@pytest.fixture(autouse=True)
+def smoke(monkeypatch):
+    monkeypatch.setenv("AIGC_PROFILE", "smoke")
+    monkeypatch.setenv("AIGC_STANDIN", "1")
+    monkeypatch.setenv("AIGC_QUIET", "1")
+
+
+def test_the_steps_of_a_lesson_are_those_of_the_recipe():
+    assert {page: lesson(page, "n_steps") for page in PAGES.values()} == {
+        page: rooms.recipe(name).PAGE.n_steps for name, page in PAGES.items()
+    }
+
+
+def test_page_03_trains_the_recipe():
+    recipe = rooms.recipe("vae")
+    images = data.digits().images[:512]
+    page = names("03_vae", "reparameterise", "kl-code", "bernoulli-code", "plain-model", "model", "fit-code",
+                 images=images)  # fmt: skip
+    run, n_steps = setup(0), 3
+    model = page["VAE"](page["latent_dim"])
+    theirs = page["fit"](model, lambda model, x: -page["elbo"](model, x), n_steps, progress=False)["loss"]
+    run = setup(run.seed)
+    ours = recipe.build(recipe.PAGE, images)
+    losses = [loss.item() for loss in recipe.fit(ours, replace(recipe.PAGE, n_steps=n_steps), images, seed=run.seed,
+                                                 autocast=run.autocast())]  # fmt: skip
+    assert losses == theirs.tolist()
+
+
+def test_page_05_trains_the_recipe():
+    recipe = rooms.recipe("dcgan")
+    images = gan.to_tanh(data.digits().images[:256])
+    page = names("05_dcgan", "model-generator", "fit-code")
+    theirs = page["fit"](images, 10, progress=False)[2]
+    run = setup(0)
+    players = recipe.build(recipe.PAGE)
+    settings = replace(recipe.PAGE, n_steps=10)
+    losses = [[x.item() for x in pair] for pair in recipe.fit(players, settings, images, autocast=run.autocast())]
+    assert losses == [list(pair) for pair in zip(theirs["discriminator"], theirs["generator"], strict=True)]
+
+
+def test_page_11_trains_the_recipe():
+    recipe = rooms.recipe("gpt")
+    page, source = names("11_gpt"), cells("11_gpt")
+    characters = text.Characters(data.shakespeare().train[:20_000])
+    ids = characters.encode(data.shakespeare().train[:20_000])
+    V = characters.vocab_size
+    loop = source["train"].split("\n\n\ndef validate")[0]  # without the looks at the validation part
+    page |= {"V": V, "train_ids": ids, "config": page["gpt"].GPTConfig(V, *(page[n] for n in ("context", "n_layers",
+             "n_heads", "width"))), "n_steps": 4}  # fmt: skip
+    exec(loop, page)
+    run = setup(0)
+    losses = []
+    for x, y in text.batches(ids, page["batch_size"], page["context"], 4, seed=run.seed, progress=False):
+        with run.autocast():
+            logits = page["model"](x)
+        loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), y.flatten())
+        loss.backward()
+        for optimizer, schedule in zip((page["muon"], page["adam"]), page["schedules"], strict=True):
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+        page["average"].update()
+        losses.append(loss.item())
+    settings = replace(recipe.PAGE, n_steps=4)
+    torch.manual_seed(run.seed)
+    model, average = recipe.build(settings, V)
+    bf16 = run.dtype is torch.bfloat16
+    theirs = [x.item() for x in recipe.fit(model, average, settings, ids, autocast=run.autocast(), bf16=bf16)]
+    assert theirs == pytest.approx(losses, rel=1e-5)  # the optimisers take their groups in another order
+    for p, q in zip(average.model.parameters(), page["average"].model.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_recipe_is_one_short_file_that_runs_by_itself(name, tmp_path):
+    path = REPO / "recipes" / f"{name}.py"
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 150
+    command = [sys.executable, str(path), "--seed", "1", "--short", "--n-steps", "2", "--batch-size", "16"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert "n_steps=2" in done.stdout and re.search(r"(loss|distance)\D+\d", done.stdout)
