@@ -244,8 +244,8 @@ def test_line_ends_are_the_same_on_every_system():
 def test_nothing_generated_at_the_top():
     allowed = {
         "README.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE", "LICENSE-text", "Makefile", "environment.yml",
-        "pyproject.toml", "constraints.txt", "constraints-lowest.txt", ".gitignore", ".gitattributes", ".ci", ".github", "notebooks",
-        "aigc_course", "data", "receipts", "tests", "benchmarks",
+        "pyproject.toml", "constraints.txt", "constraints-lowest.txt", ".gitignore", ".gitattributes", ".ci", ".github",
+        "notebooks", "aigc_course", "data", "receipts", "tests", "benchmarks",
     }  # fmt: skip
     assert {path.relative_to(REPO).parts[0] for path in tracked()} <= allowed
 
