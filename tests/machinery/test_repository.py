@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from aigc_course import __version__, receipts
 from aigc_course.backstage import cli
@@ -72,6 +74,14 @@ def test_pins_have_no_local_build():
     assert not [name for name in pins() if name.startswith(("nvidia-", "triton", "aigc"))]
 
 
+def test_lowest_pins_are_the_lower_bounds():
+    """So a bound that another package's bounds forbid, or that was never released, is not declared."""
+    lowest = pins("constraints-lowest.txt")
+    bounds = {canonicalize_name(r.name): next(iter(r.specifier)).version for r in requirements()}
+    other = {name: (bound, lowest[name]) for name, bound in bounds.items() if Version(bound) != Version(lowest[name])}
+    assert not other, f"`make lowest` writes constraints-lowest.txt anew; then write its versions as bounds: {other}"
+
+
 def test_installed_versions_are_the_pins():
     """Runs where the environment was made with them, as make does; says so where it was not."""
     installed = {canonicalize_name(d.name): d.version.split("+")[0] for d in metadata.distributions() if d.name}
@@ -87,7 +97,11 @@ def test_environment_yml_repeats_nothing():
     environment = yaml.safe_load((REPO / "environment.yml").read_text(encoding="utf-8"))
     assert environment["name"] == PROJECT["name"]
     *conda, by_pip = environment["dependencies"]
-    assert by_pip == {"pip": ["-c constraints.txt", "-e .[lab]"]}
+    cpu = "--extra-index-url https://download.pytorch.org/whl/cpu"
+    assert by_pip == {"pip": [cpu, "-c constraints.txt", "-e .[lab]"]}
+    # pip takes the higher of two versions that the pin allows, and that is the CPU build
+    plain, build = Version(pins()["torch"]), Version(pins()["torch"] + "+cpu")
+    assert build > plain and SpecifierSet(f"=={plain}").contains(build)
     python = next(entry for entry in conda if entry.startswith("python"))
     assert sorted(conda) == sorted([python, "pip"]), "what the package needs stands in pyproject.toml"
     assert Requirement("python" + PROJECT["requires-python"]).specifier.contains(python.split("=")[1])
@@ -108,6 +122,16 @@ def test_colab_list_has_what_the_course_needs_but_sacrebleu():
     assert not unfit, f"Colab's versions do not satisfy {unfit}: the setup cell would change them"
 
 
+def test_learners_install_no_tools_of_the_tests():
+    """A browser driver alone is 165 MB; `make lab`, `make run` and `make doctor` do without."""
+    makefile = (REPO / "Makefile").read_text(encoding="utf-8")
+    for target in ("lab", "run", "doctor"):
+        assert f"\n{target}: $(VENV)/.lab\n" in makefile
+    assert "\n$(VENV)/.lab: pyproject.toml constraints.txt\n" in makefile and "-e '.[lab]'" in makefile
+    extras = PROJECT["optional-dependencies"]
+    assert {Requirement(line).name for line in extras["dev"]} >= {"playwright", "pytest", "uv"}
+
+
 def test_workflows_test_what_is_promised():
     files = sorted((REPO / ".github" / "workflows").glob("*.yml"))
     workflows = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
@@ -119,6 +143,12 @@ def test_workflows_test_what_is_promised():
     matrix = workflows["ci"]["jobs"]["tests"]["strategy"]["matrix"]
     assert {name.split("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
     assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
+    assert workflows["ci"]["jobs"]["debian"]["container"] == "debian:12"
+    commands = {
+        name: " ".join(s.get("run", "") for s in job["steps"]) for name, job in workflows["weekly"]["jobs"].items()
+    }
+    assert "-c constraints-lowest.txt" in commands["lowest"] and "--upgrade" in commands["newest"]
+    assert "make pins" in (REPO / ".ci" / "run").read_text(encoding="utf-8")
 
 
 # --- imports -------------------------------------------------------------------------------------------------
@@ -189,11 +219,35 @@ def test_only_ci_looks_beside_the_checkout():
     assert not [path.name for path in documents if "shared/" in path.read_text(encoding="utf-8")]
 
 
+def test_line_ends_are_the_same_on_every_system():
+    files = [
+        ".ci/run",
+        "Makefile",
+        "README.md",
+        "notebooks/03_vae.ipynb",
+        "data/poems.json",
+        "data/x.png",
+        "x.safetensors",
+    ]
+    command = ["git", "check-attr", "text", "eol", "--", *files]
+    shown = subprocess.run(command, cwd=REPO, capture_output=True, text=True)
+    if shown.returncode:
+        pytest.skip("no git checkout")
+    values = {}
+    for line in shown.stdout.splitlines():
+        file, attribute, value = line.rsplit(": ", 2)
+        values.setdefault(file, {})[attribute] = value
+    for file in files[:4]:
+        assert values[file] == {"text": "set" if file.endswith(".ipynb") else "auto", "eol": "lf"}, file
+    for file in files[4:]:
+        assert values[file]["text"] == "unset", f"{file}: bytes that git must leave alone"
+
+
 def test_nothing_generated_at_the_top():
     allowed = {
         "README.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE", "LICENSE-text", "Makefile", "environment.yml",
-        "pyproject.toml", "constraints.txt", ".gitignore", ".gitattributes", ".ci", ".github", "notebooks",
-        "aigc_course", "data", "receipts", "tests", "benchmarks",
+        "pyproject.toml", "constraints.txt", "constraints-lowest.txt", ".gitignore", ".gitattributes", ".ci", ".github",
+        "notebooks", "aigc_course", "data", "receipts", "tests", "benchmarks",
     }  # fmt: skip
     assert {path.relative_to(REPO).parts[0] for path in tracked()} <= allowed
 
