@@ -1,14 +1,13 @@
 """The generative adversarial networks of notebooks 04 to 07: models, losses, sampling.
 
-Images are (B, 1, 28, 28) with values in [-1, 1], as tanh makes them; `to_grey` turns them into (B, 784) in [0, 1].
-A discriminator gives logits, (B,): positive means "real".
+Generators make and discriminators see (B, 1, 28, 28) in [-1, 1], the range of tanh; `to_tanh` and `to_grey` lead there
+from [0, 1] and back. A discriminator gives logits, (B,): positive means "real".
 
 Sources: Goodfellow et al. (2014), arXiv:1406.2661; Radford, Metz & Chintala (2016), arXiv:1511.06434; Mescheder, Geiger
 & Nowozin (2018), arXiv:1801.04406; Gulrajani et al. (2017), arXiv:1704.00028.
 """
 
-from __future__ import annotations
-
+import math
 from collections.abc import Callable
 
 import torch
@@ -17,41 +16,41 @@ from torch import Tensor, nn
 
 
 def to_tanh(x: Tensor) -> Tensor:
-    """Grey values (B, ...) with 784 pixels each, in [0, 1], to the range of tanh: (B, 1, 28, 28) in [-1, 1]."""
-    return 2 * x.reshape(-1, 1, 28, 28) - 1
+    """Grey values in [0, 1], of any shape, to the range of tanh, [-1, 1]."""
+    return 2 * x - 1
 
 
 def to_grey(x: Tensor) -> Tensor:
-    """(B, 1, 28, 28) or (B, 784) in [-1, 1] to float32 grey values, (B, 784) in [0, 1]."""
-    return ((x.float().flatten(1) + 1) / 2).clamp(0, 1)
+    """Values in [-1, 1], of any shape, to float32 grey values in [0, 1]."""
+    return ((x.float() + 1) / 2).clamp(0, 1)
 
 
 class MLPGenerator(nn.Module):
-    """The generator that popular articles print: latent_dim-256-512-1024-784, tanh. (B, latent_dim) to images.
+    """The generator that popular articles print: latent_dim-256-512-1024-pixels, tanh. (B, latent_dim) to images.
 
-    batch_norm: normalises the three hidden layers over the batch, which the articles leave out.
+    batch_norm: normalises the three hidden layers over the batch, which the articles leave out. shape: an image's.
     """
 
-    def __init__(self, latent_dim: int = 100, batch_norm: bool = False):
+    def __init__(self, latent_dim: int = 100, batch_norm: bool = False, shape: tuple[int, int, int] = (1, 28, 28)):
         super().__init__()
-        self.latent_dim = latent_dim
+        self.latent_dim, self.shape = latent_dim, shape
         layers: list[nn.Module] = []
         for n_in, n_out in ((latent_dim, 256), (256, 512), (512, 1024)):
             norm = [nn.BatchNorm1d(n_out)] if batch_norm else []
             layers += [nn.Linear(n_in, n_out), *norm, nn.LeakyReLU(0.2)]
-        self.net = nn.Sequential(*layers, nn.Linear(1024, 784), nn.Tanh())
+        self.net = nn.Sequential(*layers, nn.Linear(1024, math.prod(shape)), nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.net(z).view(-1, 1, 28, 28)
+        return self.net(z).view(-1, *self.shape)
 
 
 class MLPDiscriminator(nn.Module):
-    """784-512-256-1: images (B, 1, 28, 28) to logits (B,)."""
+    """Pixels-512-256-1: images (B, *shape) to logits (B,)."""
 
-    def __init__(self):
+    def __init__(self, shape: tuple[int, int, int] = (1, 28, 28)):
         super().__init__()
         layers: list[nn.Module] = []
-        for n_in, n_out in ((784, 512), (512, 256)):
+        for n_in, n_out in ((math.prod(shape), 512), (512, 256)):
             layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(0.2)]
         self.net = nn.Sequential(*layers, nn.Linear(256, 1))
 
@@ -180,7 +179,7 @@ def gradient_penalty(
 
 @torch.no_grad()
 def sample(model: nn.Module, n: int, *, seed: int = 0, batch_size: int = 500) -> Tensor:
-    """Grey values, (n, 784) in [0, 1], from n draws of z from N(0, I); the generator in eval mode meanwhile."""
+    """Images, (n, 1, 28, 28) in [0, 1], from n draws of z from N(0, I); the generator in eval mode meanwhile."""
     training, device = model.training, next(model.parameters()).device
     z = torch.randn(n, model.latent_dim, generator=torch.Generator().manual_seed(seed)).to(device)
     try:

@@ -1,7 +1,7 @@
 """Figures of merit of generators: likelihood bounds, Fréchet and kernel distance, precision and recall, neighbours.
 
-Bounds are in nats per image. The others compare features of a small classifier that the course trained, so their size
-means something beside figures from the same features, and nothing beside a published FID.
+Images are (N, C, H, W) in [0, 1], bounds nats per image. The others compare features of a small classifier that the
+course trained, so their size means something beside figures from the same features, and nothing beside a published FID.
 """
 
 import math
@@ -18,26 +18,23 @@ Context = AbstractContextManager | None
 
 
 def binarise(x: Tensor, seed: int = 0) -> Tensor:
-    """Each pixel drawn once from Bernoulli(grey value), any shape; on the CPU, so that a seed says which."""
-    _check_grey(x)
-    return torch.bernoulli(x.cpu(), generator=Generator().manual_seed(seed)).to(x.device)
+    """Each pixel of (N, C, H, W) drawn once from Bernoulli(grey value); on the CPU, so that a seed says which."""
+    return torch.bernoulli(_grey(x).cpu(), generator=Generator().manual_seed(seed)).to(x.device)
 
 
 @torch.no_grad()
-def elbo(
-    model: nn.Module, x: Tensor, *, batch_size: int = 1000, generator: Generator | None = None, autocast: Context = None
-) -> float:
+def elbo(model: nn.Module, x: Tensor, *, generator: Generator | None = None, autocast: Context = None) -> float:
     """Evidence lower bound with one draw of z per image and the KL term in closed form: mean in nats per image.
 
-    model: `encode(x)` gives mu and log_var, (B, D) each; `decode(z)` gives logits, (B, 784).
-    x: (N, 784), Bernoulli means in [0, 1]. For grey x this bounds the expected log-likelihood of the binarised image,
-    which is no likelihood of the grey one. autocast: a context in which encoder and decoder run.
+    model: `encode(x)` gives mu and log_var, (B, D) each; `decode(z)` gives logits, (B, C, H, W).
+    x: (N, C, H, W), Bernoulli means in [0, 1]. For grey x this bounds the expected log-likelihood of the binarised
+    image, which is no likelihood of the grey one. autocast: a context in which encoder and decoder run.
 
     Source: Kingma & Welling (2014), arXiv:1312.6114, equation 10.
     """
     total = 0.0
     with train.evaluating(model, autocast):
-        for x_b, mu, log_var in _encoded(model, x, batch_size):
+        for x_b, mu, log_var in _encoded(model, x, 1000):
             z = mu + (log_var / 2).exp() * torch.randn(mu.shape, generator=generator, device=mu.device)
             kl = 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum()
             total += (_log_bernoulli(model, x_b, z[:, None]).sum() - kl).item()
@@ -46,19 +43,13 @@ def elbo(
 
 @torch.no_grad()
 def iwae_bound(
-    model: nn.Module,
-    x: Tensor,
-    *,
-    k: int = 500,
-    images_per_batch: int | None = None,
-    generator: Generator | None = None,
-    autocast: Context = None,
+    model: nn.Module, x: Tensor, *, k: int = 500, generator: Generator | None = None, autocast: Context = None
 ) -> float:
     """Importance-weighted bound, log of the mean of k weights p(x, z) / q(z | x): mean in nats per image.
 
-    The arguments are those of `elbo`. The bound rises with k from the ELBO towards log p(x), for binary x: (N, 784).
-    images_per_batch: by default as many as make 2,000 decoder rows on a CPU, whose logits stay in its cache, or 50,000
-    elsewhere. The noise is drawn image by image, so batches change the result by rounding only.
+    The arguments are those of `elbo`. The bound rises with k from the ELBO towards log p(x), for binary x. A batch has
+    2,000 decoder rows on a CPU, whose logits stay in its cache, or 50,000 elsewhere; since the noise is drawn image by
+    image, that changes the result by rounding only.
 
     Source: Burda, Grosse & Salakhutdinov (2016), arXiv:1509.00519, equation 8.
     """
@@ -66,7 +57,7 @@ def iwae_bound(
         raise ValueError(f"k is {k}; the bound needs at least one sample")
     rows, total = 2000 if x.device.type == "cpu" else 50_000, 0.0
     with train.evaluating(model, autocast):
-        for x_b, mu, log_var in _encoded(model, x, images_per_batch or max(1, rows // k)):
+        for x_b, mu, log_var in _encoded(model, x, max(1, rows // k)):
             eps = torch.stack([torch.randn(k, mu.shape[1], generator=generator, device=mu.device) for _ in x_b])
             z = mu[:, None] + (log_var / 2).exp()[:, None] * eps  # (B, k, D)
             log_p_x = torch.cat([_log_bernoulli(model, x_b, part) for part in z.split(rows, dim=1)], dim=1)
@@ -77,10 +68,7 @@ def iwae_bound(
 
 def _encoded(model: nn.Module, x: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Batches of x with their mu and log_var, each image encoded once."""
-    if x.ndim != 2 or not len(x) or batch_size < 1:
-        raise ValueError(f"x has shape {tuple(x.shape)}, to be (N, 784); a batch {batch_size} images, to be 1 or more")
-    _check_grey(x)
-    for x_b in x.split(batch_size):
+    for x_b in _grey(x).split(batch_size):
         mu, log_var = model.encode(x_b)
         if mu.ndim != 2 or mu.shape != log_var.shape or len(mu) != len(x_b):
             raise ValueError(f"encode gave mu {tuple(mu.shape)}, log_var {tuple(log_var.shape)} for {len(x_b)} images")
@@ -88,15 +76,15 @@ def _encoded(model: nn.Module, x: Tensor, batch_size: int) -> Iterator[tuple[Ten
 
 
 def _log_bernoulli(model: nn.Module, x: Tensor, z: Tensor) -> Tensor:
-    """log p(x | z) in nats, x (B, 784), z (B, k, D): (B, k). Sums are in float32 also where the logits are bf16.
+    """log p(x | z) in nats, x (B, C, H, W), z (B, k, D): (B, k). Sums are in float32 also where the logits are bf16.
 
     It is x log sigmoid(l) + (1 - x) log sigmoid(-l) = x l - softplus(l), faster as two sums than as one.
     """
     logits = model.decode(z.flatten(0, 1)).float()
-    if logits.shape != (z[..., 0].numel(), x.shape[1]):
+    if logits.shape != (z[..., 0].numel(), *x.shape[1:]):
         raise ValueError(f"decode gave {tuple(logits.shape)} for z {tuple(z.shape)} and x {tuple(x.shape)}")
     logits = logits.view(*z.shape[:2], -1)
-    return (x[:, None] * logits).sum(dim=2) - F.softplus(logits).sum(dim=2)
+    return (x.flatten(1)[:, None] * logits).sum(dim=2) - F.softplus(logits).sum(dim=2)
 
 
 def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
@@ -116,33 +104,33 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
     return max(0.0, distance.item())
 
 
-def precision_recall(real: Tensor, fake: Tensor, *, k: int = 3, batch_size: int = 1000) -> tuple[float, float]:
+def precision_recall(real: Tensor, fake: Tensor, *, k: int = 3) -> tuple[float, float]:
     """Precision: share of fake points inside the real set's manifold; recall: share of real points inside the fake's.
 
     real: (N, D), fake: (M, D) features. A set's manifold: balls around its points, out to their k-th neighbours.
-    Memory grows with batch_size × max(N, M). Blind to detail that the features do not carry.
+    Blind to detail that the features do not carry.
 
     Source: Kynkäänniemi et al. (2019), arXiv:1904.06991, equations 1 and 2.
     """
-    if k < 1 or batch_size < 1:
-        raise ValueError(f"k is {k} and batch_size {batch_size}; both must be at least 1")
+    if k < 1:
+        raise ValueError(f"k is {k}; it must be at least 1")
     real, fake = _check_features(real, fake, at_least=k + 1)
     centre = real.mean(0)  # distances stay; what cancels in |a|² + |b|² - 2 a b shrinks
     real, fake = real - centre, fake - centre
     slack = 1e-12 * (real.square().sum(1).mean() + fake.square().sum(1).mean())  # rounding, where points coincide
     radius_real, radius_fake = (
-        torch.cat([_squared(part, x).topk(k + 1, largest=False).values[:, -1] for part in x.split(batch_size)]) + slack
+        torch.cat([_squared(part, x).topk(k + 1, largest=False).values[:, -1] for part in x.split(1000)]) + slack
         for x in (real, fake)  # the first of k + 1 is the point itself
     )
     inside_real, covered = torch.zeros(len(fake), dtype=torch.bool, device=fake.device), 0
-    for part, radius in zip(real.split(batch_size), radius_real.split(batch_size), strict=True):
+    for part, radius in zip(real.split(1000), radius_real.split(1000), strict=True):
         squared = _squared(part, fake)
         inside_real |= (squared <= radius[:, None]).any(dim=0)
         covered += (squared <= radius_fake).any(dim=1).sum().item()
     return inside_real.double().mean().item(), covered / len(real)
 
 
-def kernel_distance(features_a: Tensor, features_b: Tensor, *, batch_size: int = 500) -> float:
+def kernel_distance(features_a: Tensor, features_b: Tensor) -> float:
     """Kernel distance (KID): the unbiased squared MMD of two sets of features, (N, D) and (M, D), in float64.
 
     E k(a, a') + E k(b, b') - 2 E k(a, b) with k(x, y) = (x·y / D + 1)³, over all pairs of different points. Zero on
@@ -150,13 +138,11 @@ def kernel_distance(features_a: Tensor, features_b: Tensor, *, batch_size: int =
 
     Source: Bińkowski et al. (2018), arXiv:1801.01401, section 4.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
     a, b = _check_features(features_a, features_b, at_least=2)
     D, one = a.shape[1], a.new_ones(1, 1)
 
     def total(x: Tensor, y: Tensor) -> Tensor:  # in blocks that fit in a CPU's cache
-        blocks = (torch.addmm(one, p, q.T, alpha=1 / D) for p in x.split(batch_size) for q in y.split(batch_size))
+        blocks = (torch.addmm(one, p, q.T, alpha=1 / D) for p in x.split(500) for q in y.split(500))
         return sum((block.square().mul_(block).sum() for block in blocks), a.new_zeros(()))
 
     def within(x: Tensor) -> Tensor:  # without the pairs of a point and itself
@@ -165,37 +151,34 @@ def kernel_distance(features_a: Tensor, features_b: Tensor, *, batch_size: int =
     return (within(a) + within(b) - 2 * total(a, b) / (len(a) * len(b))).item()
 
 
-def nearest(x: Tensor, bank: Tensor, k: int = 1, *, batch_size: int = 1000) -> tuple[Tensor, Tensor]:
-    """The k nearest rows of a bank: distances (N, k), increasing, and their indices (N, k), for x (N, D), bank (M, D).
+def nearest(x: Tensor, bank: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
+    """The k nearest of a bank: distances (N, k), increasing, and their indices (N, k), for x (N, ...), bank (M, ...).
 
-    Distances are Euclidean, in float32; memory grows with batch_size², not with N × M. To look for copies, compare the
-    distances of generated images with those of test images, to the same training images.
+    Distances are Euclidean, in float32, over features or pixels alike. To look for copies, compare the distances of
+    generated images with those of test images, to the same training images.
     """
-    if x.ndim != 2 or bank.ndim != 2 or x.shape[1] != bank.shape[1] or not len(x):
-        raise ValueError(f"x has shape {tuple(x.shape)}, bank {tuple(bank.shape)}; they must be (N, D) and (M, D)")
-    if not 1 <= k <= len(bank) or batch_size < 1:
-        raise ValueError(f"k is {k}, batch_size {batch_size}; k must be from 1 to {len(bank)}, batch_size at least 1")
-    x, bank, rows = x.float(), bank.float(), []
-    for part in x.split(batch_size):
-        found = part.new_empty(len(part), 0), torch.empty(len(part), 0, dtype=torch.long, device=x.device)
-        for start in range(0, len(bank), batch_size):
-            squared = _squared(part, bank[start : start + batch_size])
-            squared, index = squared.topk(min(k, squared.shape[1]), dim=1, largest=False)
-            squared, index = torch.cat([found[0], squared], dim=1), torch.cat([found[1], index + start], dim=1)
-            squared, order = squared.topk(min(k, squared.shape[1]), dim=1, largest=False)
-            found = squared, index.gather(1, order)
-        exact = (part[:, None] - bank[found[1]]).norm(dim=2)  # without the rounding of |a|² + |b|² - 2 a b
-        order = exact.argsort(dim=1)
-        rows.append((exact.gather(1, order), found[1].gather(1, order)))
-    return torch.cat([distance for distance, _ in rows]), torch.cat([index for _, index in rows])
+    if x.ndim < 2 or x.shape[1:] != bank.shape[1:] or not len(x):
+        raise ValueError(f"x has shape {tuple(x.shape)}, bank {tuple(bank.shape)}; they must be (N, ...) and (M, ...)")
+    if not 1 <= k <= len(bank):
+        raise ValueError(f"k is {k}; it must be from 1 to {len(bank)}")
+    x, bank = x.flatten(1).float(), bank.flatten(1).float()
+    centre, found = bank.mean(0), []  # far from it |a|² + |b|² - 2 a b rounds badly
+    for part in x.split(250):
+        squared = torch.cat([_squared(part - centre, block - centre) for block in bank.split(1000)], dim=1)
+        index = squared.topk(k, largest=False).indices
+        distance, order = (part[:, None] - bank[index]).norm(dim=2).sort(dim=1)  # without that rounding
+        found.append((distance, index.gather(1, order)))
+    distances, indices = zip(*found, strict=True)
+    return torch.cat(distances), torch.cat(indices)
 
 
 def _squared(a: Tensor, b: Tensor) -> Tensor:
+    """Squared distances between the rows of a and those of b: (N, D), (M, D) to (N, M)."""
     return (a.square().sum(1)[:, None] + b.square().sum(1)).addmm_(a, b.T, alpha=-2)
 
 
 class Classifier(nn.Module):
-    """A small convolutional network for digits: (N, 28, 28) in [0, 1] to logits (N, 10)."""
+    """A small convolutional network for MNIST's digits: (N, 1, 28, 28) in [0, 1] to logits (N, 10)."""
 
     def __init__(self):
         super().__init__()
@@ -207,40 +190,40 @@ class Classifier(nn.Module):
         self.body, self.head = nn.Sequential(*layers), nn.Linear(128, 10)
 
     def features(self, x: Tensor) -> Tensor:
-        """x: (N, 28, 28) in [0, 1]. Returns (N, 128), each row of length sqrt(128), so that its mean square is 1."""
-        return math.sqrt(128) * F.normalize(self.body(x[:, None]))
+        """x: images as in `forward`. Returns (N, 128), each row of length sqrt(128), so that its mean square is 1."""
+        if x.shape[1:] != (1, 28, 28):
+            raise ValueError(f"images have shape {tuple(x.shape)}; the classifier takes (N, 1, 28, 28)")
+        return math.sqrt(128) * F.normalize(self.body(x))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x).relu())
 
 
 def classifier(device: torch.device | str | None = None) -> Classifier:
-    """The course's classifier as `benchmarks/train_classifier.py` trained it, in eval mode and frozen."""
+    """The course's classifier as `makers/train_classifier.py` trained it, in eval mode and frozen."""
     train.load(model := Classifier(), data.embedded("mnist_classifier.safetensors"))
     return model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # 3 x faster on a CPU
 
 
 @torch.no_grad()
-def features(images: Tensor, *, batch_size: int = 250, model: Classifier | None = None) -> Tensor:
+def features(images: Tensor, *, model: Classifier | None = None) -> Tensor:
     """Features of images for `frechet_distance` and `precision_recall`: (N, 128) float32, where the images lie.
 
-    images: uint8 or floats in [0, 1]; (N, 28, 28), (N, 1, 28, 28) or (N, 784). model: by default `classifier()`.
+    images: (N, 1, 28, 28) in [0, 1]. model: by default `classifier()`.
     """
-    if images[:1].numel() != 784 or images.ndim < 2:
-        raise ValueError(f"images have shape {tuple(images.shape)}; each must have 28 × 28 pixels")
     model = model or classifier(images.device)
-    return torch.cat([model.features(_grey(part).reshape(-1, 28, 28)) for part in images.split(batch_size)])
+    return torch.cat([model.features(part) for part in _grey(images).split(250)])
 
 
 @torch.no_grad()
-def class_shares(images: Tensor, model: Classifier | None = None, *, batch_size: int = 250) -> tuple[Tensor, float]:
+def class_shares(images: Tensor, model: Classifier | None = None) -> tuple[Tensor, float]:
     """How often each digit is drawn, and how sure the classifier is: (shares (10,), mean top probability).
 
     A share counts the images whose largest logit is that class; shares sum to 1. images and model: as in `features`.
     Blind to what an image is, when it is no digit: the classifier has no eleventh class.
     """
     model = model or classifier(images.device)
-    logits = model.head(features(images, batch_size=batch_size, model=model).relu())  # (N, 10)
+    logits = model.head(features(images, model=model).relu())  # (N, 10)
     top, label = logits.softmax(dim=1).max(dim=1)
     return torch.bincount(label, minlength=logits.shape[1]) / len(label), top.double().mean().item()
 
@@ -248,7 +231,7 @@ def class_shares(images: Tensor, model: Classifier | None = None, *, batch_size:
 def gaussian_samples(x: Tensor, n: int, generator: Generator | None = None) -> Tensor:
     """The simplest generator, a baseline: n draws from the Gaussian with the pixels' mean and covariance, in [0, 1].
 
-    x: (N, ...), uint8 or in [0, 1]. Returns (n, ...) in float32, clipped.
+    x: (N, C, H, W) in [0, 1]. Returns (n, C, H, W), clipped.
     """
     pixels = _grey(x).flatten(1)
     if len(pixels) < 2:
@@ -260,13 +243,12 @@ def gaussian_samples(x: Tensor, n: int, generator: Generator | None = None) -> T
 
 
 def _grey(x: Tensor) -> Tensor:
-    return data.scale(x) if x.dtype == torch.uint8 else _check_grey(x)
-
-
-def _check_grey(x: Tensor) -> Tensor:
-    if not (x.is_floating_point() and x.numel() and x.min() >= 0 and x.max() <= 1):
-        found = f"{x.min().item():.3g} to {x.max().item():.3g}" if x.numel() else "none"
-        raise ValueError(f"grey values must be floats from 0 to 1; these are {x.dtype}, {found}")
+    """x as float32, checked: at least one image, floats in [0, 1]."""
+    if x.ndim != 4 or not x.numel():
+        raise ValueError(f"images have shape {tuple(x.shape)}; they must be (N, C, H, W), at least one")
+    low, high = (bound.item() for bound in x.aminmax())
+    if not (x.is_floating_point() and low >= 0 and high <= 1):
+        raise ValueError(f"grey values must be floats from 0 to 1; these are {x.dtype}, {low:.3g} to {high:.3g}")
     return x.float()
 
 

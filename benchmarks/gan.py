@@ -190,6 +190,7 @@ class Recipe:
 
     def _step(self, x: Tensor) -> None:
         """The chapter's step: the discriminator first, both on logits."""
+        x = gan.to_tanh(x)
         if self.n_steps:
             for optimizer in self.optimizers:
                 optimizer.param_groups[0]["lr"] = self.lr * max(LAST, 1 - self.done / self.n_steps)
@@ -227,7 +228,7 @@ class Recipe:
 
     @torch.no_grad()
     def sample(self) -> Tensor:
-        """10,000 images: grey, (N, 784), of the averaged generator where there is one; (N, 1, 32, 32) of the plain."""
+        """10,000 images: grey, of the averaged generator where there is one; (N, 1, 32, 32) in [-1, 1] of the plain."""
         if self.model != "plain":
             return gan.sample(self.average.model if self.average else self.generator, N_SAMPLES, seed=1)
         self.generator.eval()
@@ -272,7 +273,7 @@ class Judge:
 
     def __init__(self):
         self.classifier = metrics.classifier()
-        self.real = self.features(data.scale(data.mnist("test").images))
+        self.real = self.features(data.mnist("test").images)
 
     def features(self, x: Tensor) -> Tensor:
         return metrics.features(x, model=self.classifier)
@@ -371,15 +372,15 @@ def main() -> None:
         return save(finish(receipts.read(RECEIPT)))
     torch.set_num_threads(args.threads)
     bf16 = machine.bf16_speedup() >= 1.3
-    images = {"uint8": data.mnist("train").images}
+    grey = data.mnist("train").images
+    images = {"uint8": (grey[:, 0] * 255).round().to(torch.uint8), "28": grey}
     if data.standin_in_use():
         raise SystemExit("the benchmark needs the genuine MNIST (aigc-course fetch mnist)")
     per_item = PerItem(images["uint8"])
     images["32"] = torch.stack([per_item[i] for i in range(len(per_item))])
-    images["28"] = gan.to_tanh(data.scale(images["uint8"]))
     judge = Judge()
     order = torch.randperm(len(images["28"]), generator=torch.Generator().manual_seed(0))[:N_SAMPLES]
-    grey = gan.to_grey(images["28"][order])
+    grey = grey[order]
     fd_floor, floors_32 = judge.fd(grey), judge.each_way(images["32"][order])
     print(f"floor {fd_floor:.3f}, through 32 × 32 " + ", ".join(f"{way} {fd:.3f}" for way, fd in floors_32.items()))
     runs: list[dict] = []

@@ -1,6 +1,6 @@
 """Train the classifier whose features the course's Fréchet distance, precision and recall compare.
 
-    python benchmarks/train_classifier.py
+    python makers/train_classifier.py
 
 writes data/mnist_classifier.safetensors and prints the accuracies and the checksum that its card states. It takes about
 two minutes of one core. The last 5,000 training images are for tuning; the test images are scored once, at the end.
@@ -25,10 +25,10 @@ path = Path(__file__).parents[1] / "data/mnist_classifier.safetensors"
 
 
 def shifted(x: Tensor) -> Tensor:
-    """Move each image by up to `max_shift` pixels each way: (B, 28, 28) to (B, 28, 28)."""
-    padded = F.pad(x, (max_shift,) * 4)
+    """Move each image by up to `max_shift` pixels each way: (B, 1, 28, 28) to the same."""
+    padded = F.pad(x[:, 0], (max_shift,) * 4)
     rows, columns = torch.randint(2 * max_shift + 1, (2, len(x), 1)) + torch.arange(28)  # (B, 28) each
-    return padded[torch.arange(len(x))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return padded[torch.arange(len(x))[:, None, None], rows[:, :, None], columns[:, None, :]][:, None]
 
 
 def loss_of(model: metrics.Classifier, x: Tensor, y: Tensor) -> Tensor:
@@ -51,10 +51,9 @@ def accuracy(model: metrics.Classifier, x: Tensor, y: Tensor) -> float:
 def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    images, labels, name = data.mnist("train")
+    x, y, _ = data.mnist("train")
     if data.standin_in_use():
         sys.exit("The classifier is trained on the genuine MNIST; the stand-in is in use.")
-    x, y = data.scale(images), labels
     model = metrics.Classifier().to(memory_format=torch.channels_last)
     n_steps = n_epochs * (55_000 // batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.05)
@@ -73,7 +72,7 @@ def main() -> None:
     print(f"tuning accuracy (last 5,000 of train) {accuracy(kept, x[55_000:], y[55_000:]):.4f}")
     print(f"directions that hold the features' variance: {spectrum.sum() ** 2 / spectrum.square().sum():.0f} of 128")
     test = data.mnist("test")
-    print(f"test accuracy {accuracy(kept, data.scale(test.images), test.labels):.4f}")
+    print(f"test accuracy {accuracy(kept, test.images, test.labels):.4f}")
     print(f"{path.stat().st_size:,} bytes, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 

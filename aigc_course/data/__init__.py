@@ -3,7 +3,7 @@
 Where files come from and how they are verified is told in `aigc_course.plumbing.fetch`.
 """
 
-from aigc_course.data.images import ImageSet, digits, fashion_mnist, mnist, scale
+from aigc_course.data.images import ImageSet, digits, fashion_mnist, mnist
 from aigc_course.data.texts import (
     Text,
     banking77,
@@ -31,7 +31,6 @@ __all__ = [
     "embedded",
     "fashion_mnist",
     "mnist",
-    "scale",
     "sentfin",
     "shakespeare",
     "standin_in_use",

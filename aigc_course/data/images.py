@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ImageSet(NamedTuple):
-    """Grey images with labels: images uint8 (N, 28, 28), 0 to 255; labels int64 (N,), 0 to 9; name for titles."""
+    """Grey images with labels: images float32 (N, 1, 28, 28) in [0, 1]; labels int64 (N,), 0 to 9; name for titles."""
 
     images: Tensor
     labels: Tensor
@@ -60,18 +60,9 @@ def digits(split: str = "train", *, device: str | None = None) -> ImageSet:
     raw = load_digits()
     small = torch.tensor(raw.images[part], dtype=torch.float32)[:, None] * (255 / 16)  # (N, 1, 8, 8)
     box = torch.nn.functional.interpolate(small, size=(20, 20), mode="bicubic", align_corners=False)
-    images = torch.nn.functional.pad(box.clamp(0, 255).round(), (4, 4, 4, 4))[:, 0].to(torch.uint8)  # (N, 28, 28)
+    images = torch.nn.functional.pad(box.clamp(0, 255).round(), (4, 4, 4, 4)) / 255  # whole greys, as MNIST's are
     labels = torch.tensor(raw.target[part], dtype=torch.int64)
     return ImageSet(images.to(device), labels.to(device), "digits")
-
-
-def scale(images: Tensor) -> Tensor:
-    """Grey values as numbers: uint8 0 to 255 of any shape -> float32 0 to 1 of the same shape."""
-    import torch
-
-    if images.dtype != torch.uint8:
-        raise ValueError(f"scale() takes the uint8 images of a data set, not {images.dtype}")
-    return images.float().div_(255)
 
 
 def _images(dataset: str, name: str, split: str, device: str | None) -> ImageSet:
@@ -79,8 +70,8 @@ def _images(dataset: str, name: str, split: str, device: str | None) -> ImageSet
     fetch.check_split(split)
 
     def genuine() -> ImageSet:
-        images, labels = _load(dataset, split)
-        return ImageSet(images.to(device), labels.to(device), name)
+        images, labels = _load(dataset, split)  # bytes, a quarter of the size, go to the device
+        return ImageSet(images.to(device).float().div_(255)[:, None], labels.to(device), name)
 
     def standin() -> ImageSet:
         return digits(split, device=device)._replace(name="digits (stand-in)")

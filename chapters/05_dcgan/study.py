@@ -34,11 +34,11 @@ def run(
     runs are short), and gap, the mean logit of real images minus that of generated ones in the last tenth of the run.
     `fd_floor` compares 5,000 of the images that are trained on with the same 5,000.
     """
-    grey = data.scale(data.mnist("train", device=device).images).flatten(1)
-    n_held = min(5000, len(grey) // 12)
-    images, real = gan.to_tanh(grey[:-n_held]), metrics.features(grey[-n_held:])
+    images = data.mnist("train", device=device).images
+    n_held = min(5000, len(images) // 12)
+    images, real = images[:-n_held], metrics.features(images[-n_held:])
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:n_held]
-    floor = metrics.frechet_distance(metrics.features(grey[order.to(grey.device)]), real)
+    floor = metrics.frechet_distance(metrics.features(images[order.to(images.device)]), real)
     rows = []
     for seed in seeds:
         for name, how in VARIANTS.items():
@@ -65,6 +65,7 @@ def _train(
     optimizers = {m: torch.optim.Adam(m.parameters(), lr=lr, betas=(0.5, 0.9), fused=True) for m, lr in rates.items()}
     ema, log = train.EMA(generator, 0.98), train.Log()
     for i, x in enumerate(train.batches(images, BATCH, n_steps, seed=seed, progress=False)):
+        x = gan.to_tanh(x)
         if how["fall"]:
             for model, optimizer in optimizers.items():
                 optimizer.param_groups[0]["lr"] = rates[model] * max(0.05, 1 - i / n_steps)

@@ -60,11 +60,10 @@ def run(seeds: list[int], *, seconds: float = SECONDS, device: str = "cpu", n_sa
     of the last tenth of the critic's steps, no penalty), fd (of the generator), fd_average and
     accuracy (of its averaged weights; about 0.1 for models without labels).
     """
-    digits = data.mnist("train", device=device)
-    grey = data.scale(digits.images).flatten(1)
-    n_held = min(5000, len(grey) // 12)
-    images, labels = gan.to_tanh(grey[:-n_held]), digits.labels[:-n_held].long()
-    real, rows = metrics.features(grey[-n_held:]), []
+    images, labels, _ = data.mnist("train", device=device)
+    n_held = min(5000, len(images) // 12)
+    real, rows = metrics.features(images[-n_held:]), []
+    images, labels = images[:-n_held], labels[:-n_held]
     for seed in seeds:
         for kind, settings in (("critic", CRITICS), ("minimax", MINIMAX)):
             for name, how in settings.items():
@@ -101,6 +100,7 @@ def _train(
     clock, cores = (time.process_time, torch.get_num_threads()) if device.type == "cpu" else (time.perf_counter, 1)
     began = clock()
     for x, y in train.batches((images, labels), BATCH, 1_000_000, seed=seed, progress=False):
+        x = gan.to_tanh(x)
         passed = (clock() - began) / cores / seconds
         if passed >= 1:
             break

@@ -41,7 +41,7 @@ def look(discriminator: gan.Discriminator, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def run(seeds: list[int]) -> dict:
     """{"n_steps", "seeds", "device", "rows": {variant: its medians}, "vae": {figure: one value a seed}}."""
-    images = data.scale(data.mnist("train").images).flatten(1)
+    images = data.mnist("train").images
     n_held_out = min(5000, len(images) // 5)
     seen, held_out = images[:-n_held_out], images[-n_held_out:]
     found = metrics.features(held_out)
@@ -50,7 +50,7 @@ def run(seeds: list[int]) -> dict:
         results = [fit(seen, held_out, found, seed=seed, **FULL | change) for seed in seeds]
         rows[name] = {key: round(statistics.median(r[key] for r in results), 5) for key in results[0]}
         print(f"{name:40s} {rows[name]}", flush=True)
-    test = data.scale(data.mnist("test").images).flatten(1)
+    test = data.mnist("test").images
     parents = [parent(images, test, seed) for seed in seeds]
     restoring = {key: [round(found[key], 5) for found in parents] for key in parents[0]}
     print(restoring, flush=True)
@@ -61,7 +61,7 @@ def run(seeds: list[int]) -> dict:
 def parent(images: Tensor, test: Tensor, seed: int, n_steps: int = 4400) -> dict[str, float]:
     """Chapter 03's VAE, its recipe in the lesson profile: how it restores the test images, and its samples' distance.
 
-    images (N, 784), test (M, 784), grey values in [0, 1].
+    images (N, 1, 28, 28), test (M, 1, 28, 28), grey values in [0, 1].
     """
     torch.manual_seed(seed)
     model = vae.VAE(LATENT_DIM)
@@ -88,19 +88,20 @@ def parent(images: Tensor, test: Tensor, seed: int, n_steps: int = 4400) -> dict
 def fit(
     seen: Tensor, held_out: Tensor, found: Tensor, *, seed: int, pixels: float, kl: float, both: bool
 ) -> dict[str, float]:
-    """One training: seen (N, 784) and held_out (M, 784) in [0, 1], found: features of held_out.
+    """One training: seen and held_out images, (N, 1, 28, 28) and (M, 1, 28, 28) in [0, 1]; found: held_out's features.
 
     pixels: the share of pixels in the restoring term; kl: weight of the KL term; both: the discriminator is shown
     restored images too. The averages' decay is 0.98, as the run is short.
     """
     torch.manual_seed(seed)
-    nets = vae.mlp(784, 512, 1, 2 * LATENT_DIM), gan.Generator(LATENT_DIM), gan.Discriminator()
+    nets = vae.mlp(seen[0].numel(), 512, 1, 2 * LATENT_DIM), gan.Generator(LATENT_DIM), gan.Discriminator()
     encoder, decoder, discriminator = (net.to(memory_format=torch.channels_last) for net in nets)
     params, rates = [list(net.parameters()) for net in nets], (LR / 2, LR, LR)
     optimizers = [torch.optim.Adam(p, lr=lr, betas=(0.5, 0.9), fused=True) for p, lr in zip(params, rates, strict=True)]
     averages = [train.EMA(net, 0.98) for net in nets[:2]]
     H, judged, began = N_RESTORED, 0 if both else N_RESTORED, time.perf_counter()
-    for step, x in enumerate(train.batches(gan.to_tanh(seen), BATCH_SIZE, N_STEPS, seed=seed, progress=False)):
+    for step, x in enumerate(train.batches(seen, BATCH_SIZE, N_STEPS, seed=seed, progress=False)):
+        x = gan.to_tanh(x)
         for optimizer, rate in zip(optimizers, rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate * max(0.05, 1 - step / N_STEPS)
         with torch.autocast("cpu", torch.bfloat16):
