@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aigc_course import data, muon
+from aigc_course import data, optim
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -379,7 +379,7 @@ def optimizers(
     rest = [p for p in model.parameters() if id(p) not in known]
     groups = [{"params": embeddings, "lr": lr_embedding}] + ([{"params": rest, "lr": lr_rest}] if rest else [])
     adamw = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    return [muon.Muon(inside, lr=lr, dtype=torch.bfloat16 if bf16 else None), adamw]
+    return [optim.Muon(inside, lr=lr, dtype=torch.bfloat16 if bf16 else None), adamw]
 
 
 def schedule(step: int, n_steps: int, fall: float = 0.5) -> float:
