@@ -1,4 +1,4 @@
-"""The language models of notebooks 11 to 13: GPT-2 as it was, a modern GPT that learns faster, a cache, and Muon.
+"""The language models of notebooks 11 to 13: GPT-2 as it was, a modern GPT that learns faster, and a cache.
 
 Both models read ids, (B, T), and give the logits of the next one, (B, T, V). With a `Cache` they read only what is new.
 
@@ -8,14 +8,22 @@ arXiv:1706.03762; Karpathy, nanoGPT, for the sizes of its Shakespeare recipes.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from aigc_course import data, optim
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class Cache:
     model: a GPT2 or a GPT. Holds (n_layers, B, heads, context, width / heads) of each, and `length` tokens so far.
     """
 
-    def __init__(self, model: GPT2 | GPT, batch_size: int = 1):
+    def __init__(self, model: LanguageModel, batch_size: int = 1):
         config, weight = model.config, next(model.parameters())
         shape = (config.n_layers, batch_size, config.n_heads, config.context, config.width // config.n_heads)
         self.keys = torch.zeros(shape, device=weight.device)
@@ -51,17 +59,20 @@ class Cache:
         return self.keys[layer, :, :, :end].to(k.dtype), self.values[layer, :, :, :end].to(v.dtype)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Causal attention of the last T of S tokens: q (B, heads, T, d), k and v (B, heads, S, d), gives (B, T, D).
+def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
+    """Attention of the last T of S tokens: q (B, heads, T, d), k and v (B, heads, S, d), gives (B, T, heads * d).
 
-    The heads' results lie side by side, D = heads * d. Written out, since for the short contexts here that trains three
-    times as fast in bfloat16 on a CPU as PyTorch's fused kernel; on a GPU the fused one is used.
+    seen: bool, broadcastable to (B, heads, T, S): the tokens that each may see; None is causal. One that may see none
+    gets the mean of all values, where -inf in each score would give NaN. Written out, since for the short contexts here
+    that trains three times as fast in bfloat16 on a CPU as PyTorch's fused kernel; on a GPU the fused one is used.
     """
     T, S = q.shape[2], k.shape[2]
-    if q.is_cuda and T == S:
+    if q.is_cuda and T == S and seen is None:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
     scores = (q / math.sqrt(q.shape[-1])) @ k.mT  # (B, heads, T, S)
-    if T > 1:  # a single query, the newest, sees everything
+    if seen is not None:
+        scores = scores.masked_fill(~seen, -1e4)
+    elif T > 1:  # a single query, the newest, sees everything
         future = torch.full((T, S), -math.inf, dtype=scores.dtype, device=q.device).triu(S - T + 1)
         scores = scores + future
     return (scores.softmax(dim=-1).to(v.dtype) @ v).transpose(1, 2).flatten(2)
@@ -78,18 +89,39 @@ class GPT2Block(nn.Module):
         self.qkv, self.out = nn.Linear(D, 3 * D), nn.Linear(D, D)
         self.up, self.down = nn.Linear(D, 4 * D), nn.Linear(4 * D, D)
 
-    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+    def forward(self, x: Tensor, cache: Cache | None = None, seen: Tensor | None = None) -> Tensor:
         B, T, D = x.shape
         qkv = self.qkv(self.norm_1(x)).view(B, T, 3, self.n_heads, D // self.n_heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, D/heads)
         if cache is not None:
             k, v = cache.add(self.layer, k, v)
-        x = x + F.dropout(self.out(attend(q, k, v)), self.dropout, self.training)
+        x = x + F.dropout(self.out(attend(q, k, v, seen)), self.dropout, self.training)
         h = F.gelu(self.up(self.norm_2(x)), approximate="tanh")
         return x + F.dropout(self.down(h), self.dropout, self.training)
 
 
-class GPT2(nn.Module):
+class LanguageModel(nn.Module):
+    """What a `GPT2` and a `GPT` share: a `config`, and a place for what they have read."""
+
+    def cache(self, batch_size: int = 1) -> Cache:
+        """An empty cache for batch_size sequences."""
+        return Cache(self, batch_size)
+
+    def place(self, ids: Tensor, cache: Cache | None) -> int:
+        """The position of the first of the ids, which the cache keeps. ValueError for too many, or another shape."""
+        if ids.ndim != 2 or ids.is_floating_point():
+            raise ValueError(f"ids are whole numbers of shape (B, T), not {ids.dtype} of {tuple(ids.shape)}")
+        start = 0 if cache is None else cache.length
+        if start + ids.shape[1] > self.config.context:
+            raise ValueError(f"{start} + {ids.shape[1]} tokens do not fit into a context of {self.config.context}")
+        if cache is not None:
+            if cache.ids.shape[0] != ids.shape[0]:
+                raise ValueError(f"the cache is for {cache.ids.shape[0]} sequences, not for {ids.shape[0]}")
+            cache.ids[:, start : start + ids.shape[1]] = ids
+        return start
+
+
+class GPT2(LanguageModel):
     """GPT-2: learned positions, LayerNorm before each part, GELU, the output layer tied to the token embedding."""
 
     def __init__(self, config: GPT2Config):
@@ -106,30 +138,26 @@ class GPT2(nn.Module):
             elif name.endswith("bias"):
                 nn.init.zeros_(p)
 
-    def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
-        """ids (B, T) to logits (B, T, V). ValueError for more tokens than the context has."""
-        start = place(self, ids, cache)
-        position = torch.arange(start, start + ids.shape[1], device=ids.device)
-        x = F.dropout(self.token(ids) + self.position(position), self.config.dropout, self.training)
+    def states(
+        self, ids: Tensor, cache: Cache | None = None, *, seen: Tensor | None = None, positions: Tensor | None = None
+    ) -> Tensor:
+        """ids (B, T) to what the output layer reads, (B, T, D). ValueError for more tokens than the context has.
+
+        seen: which tokens each may see, as in `attend`. positions: (T,) or (B, T), by default the next ones.
+        """
+        start = self.place(ids, cache)
+        if positions is None:
+            positions = torch.arange(start, start + ids.shape[1], device=ids.device)
+        x = F.dropout(self.token(ids) + self.position(positions), self.config.dropout, self.training)
         for block in self.blocks:
-            x = block(x, cache)
+            x = block(x, cache, seen)
         if cache is not None:
             cache.length = start + ids.shape[1]
-        return F.linear(self.norm(x), self.token.weight)
+        return self.norm(x)
 
-
-def place(model: GPT2 | GPT, ids: Tensor, cache: Cache | None) -> int:
-    """The position of the first of the new ids; ValueError where they do not fit, or are no (B, T) of whole numbers."""
-    if ids.ndim != 2 or ids.is_floating_point():
-        raise ValueError(f"ids are whole numbers of shape (B, T), not {ids.dtype} of {tuple(ids.shape)}")
-    start = 0 if cache is None else cache.length
-    if start + ids.shape[1] > model.config.context:
-        raise ValueError(f"{start} + {ids.shape[1]} tokens do not fit into a context of {model.config.context}")
-    if cache is not None:
-        if cache.ids.shape[0] != ids.shape[0]:
-            raise ValueError(f"the cache is for {cache.ids.shape[0]} sequences, not for {ids.shape[0]}")
-        cache.ids[:, start : start + ids.shape[1]] = ids
-    return start
+    def forward(self, ids: Tensor, cache: Cache | None = None, **masks: Tensor | None) -> Tensor:
+        """ids (B, T) to logits (B, T, V); the arguments are those of `states`."""
+        return F.linear(self.states(ids, cache, **masks), self.token.weight)
 
 
 def weight_names(model: GPT2) -> Iterable[tuple[str, str, bool]]:
@@ -165,19 +193,54 @@ def to_transformers(model: GPT2) -> Any:
     return library.to(model.token.weight.device).eval()
 
 
-@torch.no_grad()
 def from_transformers(library: Any) -> GPT2:
-    """The library's GPT-2 as ours, in evaluation mode. ValueError where its configuration is not GPT-2's own."""
-    c = library.config
-    usual = c.scale_attn_weights and not c.scale_attn_by_inverse_layer_idx and c.layer_norm_epsilon == 1e-5
-    shape = c.activation_function == "gelu_new" and c.n_inner in (None, 4 * c.n_embd) and c.tie_word_embeddings
-    if not usual or not shape:
-        raise ValueError("only GPT-2's own shape is known here: tanh GELU, an inner width of 4 D, tied embeddings")
-    model = GPT2(GPT2Config(c.vocab_size, c.n_positions, c.n_layer, c.n_head, c.n_embd, c.resid_pdrop))
-    ours, theirs = model.state_dict(), library.transformer.state_dict()
-    for name, other, transposed in weight_names(model):
-        ours[name].copy_(theirs[other].T if transposed else theirs[other])
-    return model.to(library.device).eval()
+    """The library's GPT-2 as ours, with copies of the weights, in evaluation mode. ValueError as in `from_weights`."""
+    return from_weights(library.config.to_dict(), library.transformer.state_dict()).to(library.device)
+
+
+def checkpoint(folder: str | os.PathLike | None = None) -> tuple[GPT2, Tokenizer]:
+    """The course's pre-trained GPT-2 and its tokenizer, without the transformers library (which takes 10 s to import).
+
+    folder: another one in the library's format; None is `data/course_gpt2`. ValueError as in `from_weights`.
+    """
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    folder = Path(folder) if folder is not None else data.embedded("course_gpt2/config.json").parent
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    weights = load_file(folder / "model.safetensors")
+    try:
+        model = from_weights(config, {name.removeprefix("transformer."): p for name, p in weights.items()})
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
+    return model, Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+@torch.no_grad()
+def from_weights(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> GPT2:
+    """A GPT2 in evaluation mode from a configuration and weights by the library's names, which are copied.
+
+    ValueError where the configuration is not GPT-2's own, or the weights are not exactly those of it.
+    """
+    c = {"n_inner": None, "resid_pdrop": 0.1} | dict(config)
+    usual = {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True}
+    usual |= {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False}
+    odd = [key for key, value in usual.items() if c.get(key, value) != value]
+    if odd := odd + ["n_inner"] * (c["n_inner"] not in (None, 4 * c["n_embd"])):
+        raise ValueError(f"not GPT-2's own configuration: {', '.join(f'{key} is {c[key]}' for key in odd)}")
+    model = GPT2(
+        GPT2Config(*(c[key] for key in ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd", "resid_pdrop")))
+    )
+    ours, names = model.state_dict(), {other: (name, transposed) for name, other, transposed in weight_names(model)}
+    if different := sorted(names.keys() ^ weights.keys()):
+        kinds = "unknown" if different[0] in weights else "missing"
+        raise ValueError(f"{len(different)} weights are missing or unknown, such as {different[0]} ({kinds})")
+    for other, (name, transposed) in names.items():
+        weight = weights[other].T if transposed else weights[other]
+        if weight.shape != ours[name].shape:
+            raise ValueError(f"{other} has shape {tuple(weights[other].shape)}, which does not fit the configuration")
+        ours[name].copy_(weight)
+    return model.eval()
 
 
 @dataclass(frozen=True)
@@ -266,7 +329,7 @@ class Block(nn.Module):
         return x + self.down(F.relu(self.up(norm(x))).square())
 
 
-class GPT(nn.Module):
+class GPT(LanguageModel):
     """A GPT that learns faster: embeddings of token groups, rotary positions, normalised queries and keys, ReLU².
 
     Sources: Su et al. (2021), arXiv:2104.09864 (rotary positions); Henry et al. (2020), arXiv:2010.04245 (normalised
@@ -290,7 +353,7 @@ class GPT(nn.Module):
 
         ValueError for more tokens than the context has.
         """
-        start, T = place(self, ids, cache), ids.shape[1]
+        start, T = self.place(ids, cache), ids.shape[1]
         before = F.pad(ids, (2, 0)) if cache is None else F.pad(cache.ids, (2, 0))[:, start : start + T + 2]
         x = norm(self.embedding(before))
         dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
@@ -303,69 +366,8 @@ class GPT(nn.Module):
         return self.head(norm(x))
 
 
-@torch.no_grad()
-def orthogonalise(G: Tensor, n_steps: int = 5, dtype: torch.dtype | None = None) -> Tensor:
-    """Roughly U V^T of each matrix's singular value decomposition G = U S V^T: (..., m, n), of any scale, to the same.
-
-    Five steps of a quintic Newton-Schulz iteration bring the singular values that are not tiny into about [0.7, 1.2],
-    by matrix products alone; tiny ones grow up to 485-fold. dtype: in which they are computed, by default float32.
-
-    Source: Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
-    """
-    a, b, c = 3.4445, -4.7750, 2.0315
-    X = G.to(dtype or torch.float32)
-    tall = X.shape[-2] > X.shape[-1]
-    X = X.mT if tall else X
-    X = X / (X.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(n_steps):
-        A = X @ X.mT
-        X = a * X + (b * A + c * A @ A) @ X
-    return (X.mT if tall else X).to(G.dtype)
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum whose matrices are orthogonalised before they are applied; for 2-D weights inside the network.
-
-    Matrices of one shape are orthogonalised together. The step is lr * sqrt(max(1, rows / columns)), as in the source;
-    weight_decay shrinks the weights by lr * weight_decay first. dtype: of the Newton-Schulz products.
-
-    Source: Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
-    """
-
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: float = 0.02,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
-        dtype: torch.dtype | None = None,
-    ):
-        params = list(params)
-        if any(p.ndim != 2 for p in params):
-            raise ValueError("Muon takes matrices; give the other weights to AdamW")
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-        self.dtype = dtype
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:
-        for group in self.param_groups:
-            by_shape: dict[torch.Size, list[Tensor]] = {}
-            for p in group["params"]:
-                if p.grad is not None:
-                    by_shape.setdefault(p.shape, []).append(p)
-            for shape, params in by_shape.items():
-                gradients = [p.grad for p in params]
-                buffers = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in params]
-                torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
-                ahead = torch.stack(torch._foreach_lerp(gradients, buffers, group["momentum"]))  # Nesterov
-                updates = orthogonalise(ahead, dtype=self.dtype).unbind(0)
-                if group["weight_decay"]:
-                    torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(params, updates, alpha=-group["lr"] * max(1, shape[0] / shape[1]) ** 0.5)
-
-
 def optimizers(
-    model: GPT2 | GPT, *, lr: float = 0.014, lr_embedding: float = 0.01, lr_rest: float = 3e-3, bf16: bool = False
+    model: LanguageModel, *, lr: float = 0.014, lr_embedding: float = 0.01, lr_rest: float = 3e-3, bf16: bool = False
 ) -> list[torch.optim.Optimizer]:
     """Muon (lr) for the matrices inside the blocks; AdamW for the embeddings (lr_embedding) and all else (lr_rest).
 
@@ -377,7 +379,7 @@ def optimizers(
     rest = [p for p in model.parameters() if id(p) not in known]
     groups = [{"params": embeddings, "lr": lr_embedding}] + ([{"params": rest, "lr": lr_rest}] if rest else [])
     adamw = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    return [Muon(inside, lr=lr, dtype=torch.bfloat16 if bf16 else None), adamw]
+    return [optim.Muon(inside, lr=lr, dtype=torch.bfloat16 if bf16 else None), adamw]
 
 
 def schedule(step: int, n_steps: int, fall: float = 0.5) -> float:

@@ -1,14 +1,18 @@
-"""Text for the language models of notebooks 11 to 13: characters as numbers, batches, counts, and drawing new text."""
+"""Text for the language models of notebooks 11 to 13: characters as numbers, batches, and drawing new text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from aigc_course import gpt, train
+from aigc_course import train
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 class Characters:
@@ -30,6 +34,16 @@ class Characters:
     def decode(self, ids: Tensor) -> str:
         """The text of ids (N,)."""
         return "".join(self.symbols[i] for i in ids.tolist())
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Each text's token ids, nothing added. ValueError for half of a surrogate pair, which no tokenizer takes."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"a text holds {half!r}, half of a surrogate pair, which is no character") from None
+    return [encoded.ids for encoded in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
 
 def batches(
@@ -66,8 +80,10 @@ def filter_logits(
     Sources: Fan et al. (2018), arXiv:1805.04833; Holtzman et al. (2020), arXiv:1904.09751; Nguyen et al. (2024),
     arXiv:2407.01082.
     """
-    if temperature < 0 or (top_k is not None and top_k < 1):
-        raise ValueError(f"temperature is {temperature} and top_k {top_k}; they start at 0 and 1")
+    if temperature != 0 and not 1e-6 <= temperature < torch.inf:
+        raise ValueError(f"temperature is {temperature}; it is 0, or finite and at least 1e-6")
+    if top_k is not None and not top_k >= 1:
+        raise ValueError(f"top_k is {top_k}; it starts at 1")
     for name, value in (("top_p", top_p), ("min_p", min_p)):
         if value is not None and not 0 < value <= 1:
             raise ValueError(f"{name} is {value}; it lies in (0, 1]")
@@ -91,106 +107,53 @@ def filter_logits(
 
 @torch.no_grad()
 def generate(
-    model: gpt.GPT2 | gpt.GPT,
+    model: nn.Module,
     ids: Tensor,
     n_tokens: int,
     *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    min_p: float | None = None,
+    real: Tensor | None = None,
     seed: int | None = None,
     cache: bool = True,
-    stop: Callable[[Tensor], bool] | None = None,
+    stop: int | None = None,
+    **settings: float | None,
 ) -> Tensor:
-    """Read ids (B, T) and write n_tokens more: (B, T + n_tokens), or fewer where stop(ids so far) says so.
+    """Read ids (B, T) and write n_tokens more: (B, T + n_tokens), or fewer where each row has written the token stop.
 
-    temperature 0 is greedy; the others are those of `filter_logits`. seed: of the drawing, or None to go on with
-    PyTorch's own. cache: keep keys and values instead of reading everything again for each token; the tokens are the
-    same but for rounding. Of a longer prompt the last `context` tokens are read; when the context is full, the text
-    goes on from its last half, read anew.
+    model: a GPT2 or a GPT of `gpt`. settings: those of `filter_logits`; temperature 0 is greedy. seed: of the drawing,
+    or None to go on with PyTorch's own. cache: keep keys and values instead of reading everything again for each token;
+    the tokens are the same but for rounding. Of a longer prompt the last `context` tokens are read; when the context is
+    full, the text goes on from its last half, read anew. real: (B, T), False for what fills up prompts on the left (for
+    a GPT2): nothing sees it, and positions begin with each prompt. After a stop a row goes on with stops.
+    ValueError for an empty prompt.
     """
-    context = model.config.context
-    generator = None if seed is None else torch.Generator(ids.device).manual_seed(seed)
-    memory, unread = gpt.Cache(model, len(ids)) if cache else None, ids[:, -context:]
-    seen = unread  # what the model conditions on
-    with train.evaluating(model, None):
+    if ids.ndim != 2 or not ids.numel() or (real is not None and not real[:, -1].all()):
+        raise ValueError(f"prompts have shape {tuple(ids.shape)}, to be (B, T), each of a token or more, the last ones")
+    context, generator = model.config.context, None if seed is None else torch.Generator(ids.device).manual_seed(seed)
+    first, memory = max(0, ids.shape[1] - context), model.cache(len(ids)) if cache else None
+    done = torch.zeros_like(ids[:, :1], dtype=torch.bool)
+    real = None if real is None else F.pad(real, (0, n_tokens), value=True)
+    with train.evaluating(model):
         for _ in range(n_tokens):
-            if seen.shape[1] > context:
-                seen = unread = seen[:, -max(1, context // 2) :]
-                memory = gpt.Cache(model, len(ids)) if cache else None
-            logits = model(unread, memory)[:, -1] if cache else model(seen)[:, -1]
-            logits = filter_logits(logits.float(), temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-            if temperature == 0:
-                unread = logits.argmax(dim=-1, keepdim=True)
+            if ids.shape[1] - first > context:
+                first, memory = ids.shape[1] - max(1, context // 2), model.cache(len(ids)) if cache else None
+            T = ids.shape[1] - first - (memory.length if cache else 0)  # tokens that it has not read
+            masks = {} if real is None else _masks(real[:, first : ids.shape[1]], T)
+            logits = filter_logits(model(ids[:, -T:], memory, **masks)[:, -1].float(), **settings)
+            if settings.get("temperature") == 0:
+                new = logits.argmax(dim=-1, keepdim=True)
             else:
-                unread = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
-            ids, seen = torch.cat([ids, unread], dim=1), torch.cat([seen, unread], dim=1)
-            if stop is not None and stop(ids):
+                new = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
+            if stop is not None:
+                new = new.masked_fill(done, stop)
+                done |= new == stop
+            ids = torch.cat([ids, new], dim=1)
+            if stop is not None and done.all():
                 break
     return ids
 
 
-class NGram:
-    """Next-symbol probabilities from counts of the last order - 1 symbols, interpolated as Witten and Bell do.
-
-    With c(h, w) how often w followed the context h, c(h) their sum, n(h) how many different w followed h, and h' the
-    context without its oldest symbol: p(w | h) = (c(h, w) + n(h) p(w | h')) / (c(h) + n(h)), and 1 / V at the bottom.
-
-    ids: (N,) whole numbers from 0 to vocab_size - 1 to count. ValueError for others, or an order below 1.
-
-    Sources: Bell, Cleary & Witten (1990), Text Compression; Chen & Goodman (1998), section 2.
-    """
-
-    def __init__(self, ids: Tensor, order: int, vocab_size: int):
-        if order < 1 or vocab_size**order > 2**62:
-            raise ValueError(f"an order of {order} with {vocab_size} symbols cannot be counted here")
-        self.order, self.vocab_size = order, vocab_size
-        a = self._check(ids)
-        self._tables = []
-        for k in range(min(order, len(a))):  # contexts of k symbols
-            context = self._contexts(a, k)
-            pairs, counts = np.unique(context * vocab_size + a[k:], return_counts=True)
-            contexts, first = np.unique(pairs // vocab_size, return_index=True)
-            total = np.add.reduceat(counts, first)
-            different = np.diff(np.append(first, len(pairs)))
-            self._tables.append((pairs, counts, contexts, total, different))
-
-    def _check(self, ids: Tensor) -> np.ndarray:
-        a = np.asarray(ids.cpu() if isinstance(ids, Tensor) else ids).astype(np.int64)
-        if a.ndim != 1 or len(a) == 0 or a.min() < 0 or a.max() >= self.vocab_size:
-            raise ValueError(f"ids must be (N,), from 0 to {self.vocab_size - 1}")
-        return a
-
-    def _contexts(self, a: np.ndarray, k: int) -> np.ndarray:
-        """(N - k,): the k symbols before each position from k on, as one number."""
-        number = np.zeros(len(a) - k, dtype=np.int64)
-        for j in range(k):
-            number = number * self.vocab_size + a[j : len(a) - k + j]
-        return number
-
-    def probabilities(self, ids: Tensor) -> np.ndarray:
-        """(N,) float64: the probability of each symbol given those before it (for the first ones fewer)."""
-        a = self._check(ids)
-        p = np.full(len(a), 1 / self.vocab_size)
-        for k, (pairs, counts, contexts, total, different) in enumerate(self._tables):
-            if len(a) <= k:
-                break
-            context = self._contexts(a, k)
-            c, _ = _look_up(pairs, counts, context * self.vocab_size + a[k:])
-            c_h, known = _look_up(contexts, total, context)
-            n_h, _ = _look_up(contexts, different, context)
-            # a context that was never seen leaves the shorter one's probability
-            p[k:] = np.where(known, (c + n_h * p[k:]) / np.maximum(c_h + n_h, 1), p[k:])
-        return p
-
-    def nats(self, ids: Tensor) -> np.ndarray:
-        """(N,) float64: minus the logarithm of each symbol's probability."""
-        return -np.log(self.probabilities(ids))
-
-
-def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """values at the wanted keys, 0 where there is none, and whether there is one; keys are in order."""
-    at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-    known = keys[at] == wanted
-    return np.where(known, values[at], 0), known
+def _masks(real: Tensor, T: int) -> dict[str, Tensor]:
+    """What each of the last T of S tokens may see, (B, 1, T, S), and their positions, (B, T). real: (B, S)."""
+    S = real.shape[1]
+    past = torch.ones(T, S, dtype=torch.bool, device=real.device).tril(S - T)
+    return {"seen": past & real[:, None, None], "positions": (real.cumsum(1) - 1).clamp(min=0)[:, S - T :]}

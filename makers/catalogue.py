@@ -18,7 +18,7 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-from aigc_course import finetune
+from aigc_course import lora
 
 # --- values --------------------------------------------------------------------------------------------------
 
@@ -475,7 +475,7 @@ def documents(n_bytes: int, seed: int = 0) -> list[str]:
     draw, found, size = random.Random(seed), [], 0
     while size < n_bytes:
         attributes, text = record(draw)
-        found.append(f"{finetune.prompt_of(attributes)} {text}")
+        found.append(f"{lora.prompt_of(attributes)} {text}")
         size += len(found[-1].encode())
     return found
 

@@ -17,7 +17,7 @@ banking77, e2e, sentfin or their stand-ins is in it, so that notebook 13 may be 
 repeat, as in notebook 10, to learn to copy words that the network has never read.
 
 A hundredth of the documents, chosen by their hash, is held out and scored at the end of a stage: nats per byte, beside
-interpolated counts of five bytes (`text.NGram`, Witten-Bell), which are counted on the same training text.
+interpolated counts of five bytes (`ngram.NGram`, Witten-Bell), which are counted on the same training text.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.nn import functional as F
 
-from aigc_course import data, finetune, gpt, metrics, receipts, text, train
+from aigc_course import data, gpt, metrics, optim, receipts, text, train
 from aigc_course.backstage import store
+from aigc_course.ngram import NGram
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "data" / "course_gpt2"
@@ -236,7 +237,7 @@ def pretrain(model: gpt.GPT2, pieces: torch.Tensor, options: argparse.Namespace)
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
     inside = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in inside]
-    muon = gpt.Muon(matrices, lr=options.lr_muon, weight_decay=0.1, dtype=torch.bfloat16)
+    muon = optim.Muon(matrices, lr=options.lr_muon, weight_decay=0.1, dtype=torch.bfloat16)
     adamw = torch.optim.AdamW(others, lr=options.lr, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
     progress, resume, level = Progress(options.steps), None, 1 - options.decay
     if options.save:
@@ -298,7 +299,7 @@ def as_bytes(texts: list[str]) -> torch.Tensor:
 
 
 def scores(
-    model: gpt.GPT2, tokenizer: Tokenizer, counts: text.NGram | None, held_out: dict[str, list[str]]
+    model: gpt.GPT2, tokenizer: Tokenizer, counts: NGram | None, held_out: dict[str, list[str]]
 ) -> dict[str, dict[str, float]]:
     """Held-out nats per byte by group, in float32, and for all that is running text. A document's end counts as a byte.
 
@@ -517,7 +518,7 @@ def main() -> None:
     texts = [document for source in parts.values() for document in source]
     stages = receipts.read(RECEIPT)["stages"] if options.go_on else []
     if options.go_on:
-        model, tokenizer = finetune.checkpoint(FOLDER)
+        model, tokenizer = gpt.checkpoint(FOLDER)
     else:
         tokenizer = train_tokenizer(texts, options.vocab)
         sizes = {"n_layers": options.layers, "n_heads": options.heads, "width": options.width}
@@ -526,7 +527,7 @@ def main() -> None:
     ids, held_out = encode(tokenizer, texts), joined(held_out)
     n_bytes = sum(len(document.encode()) for document in texts)
     print(f"{len(texts):,} documents, {n_bytes:,} bytes, {len(ids):,} tokens; {time.perf_counter() - started:.0f} s")
-    counts = text.NGram(as_bytes(texts), 5, 256)
+    counts = NGram(as_bytes(texts), 5, 256)
     n_weights = sum(p.numel() for p in model.parameters())
     pieces = ids.unfold(0, c.context + 1, c.context)
     done = pretrain(model, pieces, options)
@@ -534,7 +535,7 @@ def main() -> None:
     n_seen = n_steps * options.batch * c.context
     if options.save:
         save(model, tokenizer, FOLDER)
-        model, tokenizer = finetune.checkpoint(FOLDER)  # what is scored is what is stored
+        model, tokenizer = gpt.checkpoint(FOLDER)  # what is scored is what is stored
     result = scores(model.eval(), tokenizer, counts, held_out)
     pace = f"{n_seen:,} tokens in {seconds:.0f} s of processor time, {n_seen / seconds:,.0f} a second"
     print(f"{n_weights:,} weights, {n_steps} steps, {pace}")

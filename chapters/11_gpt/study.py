@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from scipy.optimize import least_squares
 from torch import Tensor, nn
 
-from aigc_course import data, gpt, metrics, text
+from aigc_course import data, gpt, metrics, optim, text
 
 N_STEPS, BATCH_SIZE, CONTEXT, N_LAYERS, WIDTH, HEAD = 150, 8, 128, 4, 128, 32
 N_SCORED = 25_000  # characters of the held-out part
@@ -138,7 +138,7 @@ def fit(
         torch.optim.AdamW([g for g in groups if g["params"]], betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     ]
     if "muon" in parts:
-        optimizers.append(gpt.Muon(inside, lr=0.014, dtype=torch.bfloat16 if bf16 else None))
+        optimizers.append(optim.Muon(inside, lr=0.014, dtype=torch.bfloat16 if bf16 else None))
     else:
         optimizers[0].add_param_group({"params": inside, "lr": 3e-3})
     schedules = [torch.optim.lr_scheduler.LambdaLR(o, lambda step: gpt.schedule(step, n_steps)) for o in optimizers]

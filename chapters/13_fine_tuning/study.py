@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aigc_course import data, finetune, gpt, heads, metrics
+from aigc_course import data, gpt, heads, lora, metrics, optim
 from aigc_course.backstage.digest import study_digest
 from aigc_course.plumbing import fetch
 from aigc_course.plumbing.settings import cache_dir, write_atomically
@@ -42,7 +42,7 @@ def run(seeds: list[int], *, n_tested: int = 150, scale: float = 1.0) -> dict[st
     steps. On the CPU in bfloat16. Rows are kept in the cache folder until the study is done, so that a killed one goes
     on, with the same code, checkpoint and data.
     """
-    base, tokenizer = finetune.checkpoint()
+    base, tokenizer = gpt.checkpoint()
     tasks = {"e2e": _E2E(tokenizer, n_tested), "banking77": _Banking(tokenizer)}
     weights = data.embedded("course_gpt2/model.safetensors").read_bytes()
     kept = _Rows(f"{seeds} {n_tested} {scale} {sorted(fetch.used.items())} {hashlib.sha256(weights).hexdigest()}")
@@ -84,7 +84,7 @@ def _row(
     else:
         body = copy.deepcopy(further() if start == "further pre-trained" else base)
     if start == "LoRA":
-        finetune.add_lora(body, RANK, 2 * RANK)
+        lora.add_lora(body, RANK, 2 * RANK)
     return task.score(body, n, seed, n_steps, lr)
 
 
@@ -115,6 +115,15 @@ def _autocast() -> AbstractContextManager:
     return torch.autocast("cpu", torch.bfloat16)
 
 
+def _optimizers(model: nn.Module, lr: float, *, with_muon: bool = False) -> list[torch.optim.Optimizer]:
+    """AdamW for all that learns; or Muon for the matrices of the blocks, and AdamW for the rest."""
+    free = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in free if with_muon and "blocks." in name and p.ndim == 2]
+    taken = {id(p) for p in matrices}
+    adamw = torch.optim.AdamW([p for _, p in free if id(p) not in taken], lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
+    return [adamw, optim.Muon(matrices, lr=LR_MUON)] if matrices else [adamw]
+
+
 def _order(n: int, seed: int) -> list[int]:
     return torch.randperm(n, generator=torch.Generator().manual_seed(seed)).tolist()
 
@@ -127,9 +136,9 @@ def _cost(started: float, model: nn.Module) -> dict[str, Any]:
 def _further(base: gpt.GPT2, task: _E2E | _Banking, n_steps: int) -> gpt.GPT2:
     """The checkpoint after n_steps of next-token training on a task's training texts alone."""
     model, state = copy.deepcopy(base), torch.get_rng_state()
-    read = finetune.examples([("", text) for text in task.texts], task.tokenizer)
-    finetune.fit(model, lambda rows: finetune.answer_loss(model, *read.rows(rows)), read.lengths, batch_size=16,
-                 n_steps=n_steps, lr=1e-3, autocast=_autocast(), progress=False)  # fmt: skip
+    read = lora.examples([("", text) for text in task.texts], task.tokenizer)
+    lora.fit(model, lambda rows: lora.answer_loss(model, *read.rows(rows)), read.lengths, _optimizers(model, 1e-3),
+             batch_size=16, n_steps=n_steps, autocast=_autocast(), progress=False)  # fmt: skip
     torch.set_rng_state(state)  # a row is the same whether this was computed for it or before
     return model
 
@@ -145,14 +154,14 @@ class _E2E:
 
     def score(self, model: gpt.GPT2, n: int, seed: int, n_steps: int, lr: float) -> dict[str, Any]:
         chosen = [self.rows[i] for i in _order(len(self.rows), seed)[:n]]
-        pairs = [(finetune.prompt_of(row["mr"]), row["text"]) for row in chosen]
-        read, started = finetune.examples(pairs, self.tokenizer), time.perf_counter()
-        finetune.fit(model, lambda rows: finetune.answer_loss(model, *read.rows(rows)), read.lengths, seed=seed,
-                     batch_size=BATCH["e2e"], n_steps=n_steps, lr=lr, autocast=_autocast(), progress=False)  # fmt: skip
+        pairs = [(lora.prompt_of(row["mr"]), row["text"]) for row in chosen]
+        read, started = lora.examples(pairs, self.tokenizer), time.perf_counter()
+        lora.fit(model, lambda rows: lora.answer_loss(model, *read.rows(rows)), read.lengths, _optimizers(model, lr),
+                 batch_size=BATCH["e2e"], n_steps=n_steps, seed=seed, autocast=_autocast(), progress=False)  # fmt: skip
         cost = _cost(started, model)
-        prompts = [self.tokenizer.encode(finetune.prompt_of(mr)).ids for mr, _ in self.tested]
+        prompts = [self.tokenizer.encode(lora.prompt_of(mr)).ids for mr, _ in self.tested]
         with _autocast():
-            written = finetune.generate(model, prompts, 64)
+            written = lora.complete(model, prompts, 64)
         texts = [self.tokenizer.decode(ids).strip() for ids in written]
         return {"score": round(metrics.bleu(texts, [references for _, references in self.tested]), 2)} | cost
 
@@ -175,9 +184,9 @@ class _Banking:
             return F.cross_entropy(model(ids, real), self.train.labels[chosen[rows]], label_smoothing=0.1)
 
         lengths = [self.train.lengths[i] for i in chosen.tolist()]
-        muon = None if any(isinstance(module, finetune.LoRA) for module in body.modules()) else LR_MUON
-        finetune.fit(model, loss, lengths, batch_size=BATCH["banking77"], n_steps=n_steps, lr=lr, lr_muon=muon,
-                     seed=seed, autocast=_autocast(), progress=False)  # fmt: skip
+        with_muon = not any(isinstance(module, lora.LoRA) for module in body.modules())
+        lora.fit(model, loss, lengths, _optimizers(model, lr, with_muon=with_muon), batch_size=BATCH["banking77"],
+                 n_steps=n_steps, seed=seed, autocast=_autocast(), progress=False)  # fmt: skip
         cost = _cost(started, model)
         guessed = heads.predict(model, self.test, autocast=_autocast()).argmax(1)
         return {"score": round((guessed == self.test.labels).float().mean().item(), 4)} | cost
