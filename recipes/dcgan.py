@@ -69,7 +69,7 @@ def fit(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Trains both players step by step: yields the losses of discriminator and generator after each step.
 
-    images: (N, 1, 28, 28) in [-1, 1], as `gan.to_tanh` makes them.
+    images: (N, 1, 28, 28) in [0, 1].
     """
     generator, average, discriminator = players
     betas, rates = (settings.beta_1, settings.beta_2), (settings.lr_generator, settings.lr)
@@ -78,6 +78,7 @@ def fit(
     context = autocast or torch.autocast(images.device.type, enabled=False)
     batches = train.batches(images, settings.batch_size, settings.n_steps, seed=seed, progress=progress)
     for step, x in enumerate(batches):
+        x = gan.to_tanh(x)
         for optimizer, lr in zip((opt_g, opt_d), rates, strict=True):
             optimizer.param_groups[0]["lr"] = lr * (max(0.05, 1 - step / settings.n_steps) if settings.fall else 1)
         with context:  # the discriminator's turn
@@ -113,7 +114,7 @@ def main() -> None:
     print(settings)
     train_images, test = (data.mnist(split, device=str(run.device)).images for split in ("train", "test"))
     players = build(settings, run.device)
-    for _ in fit(players, settings, gan.to_tanh(train_images), seed=run.seed, autocast=run.autocast(), progress=True):
+    for _ in fit(players, settings, train_images, seed=run.seed, autocast=run.autocast(), progress=True):
         pass
     drawn, real = metrics.features(gan.sample(players.average.model, len(test), seed=1)), metrics.features(test)
     print(f"Fréchet distance of {len(test):,} samples {metrics.frechet_distance(drawn, real):.2f}")
