@@ -96,11 +96,16 @@ def leftovers(site: Server) -> set[str]:
 # --- what is loaded -------------------------------------------------------------------------------------------------
 
 
+def grey(images):
+    """The bytes of a file, (N, 28, 28), as a data set gives them."""
+    return images[:, None].float() / 255
+
+
 def test_downloads_once_and_decodes(site, tensors):
     train, test = data.mnist("train"), data.mnist("test")
-    assert torch.equal(train.images, tensors["train-images-idx3-ubyte.gz"]) and train.images.dtype == torch.uint8
+    assert torch.equal(train.images, grey(tensors["train-images-idx3-ubyte.gz"]))
     assert torch.equal(train.labels, tensors["train-labels-idx1-ubyte.gz"].long()) and train.labels.dtype == torch.int64
-    assert torch.equal(test.images, tensors["t10k-images-idx3-ubyte.gz"])
+    assert torch.equal(test.images, grey(tensors["t10k-images-idx3-ubyte.gz"]))
     assert train.name == "MNIST" and fetch.used == {"mnist": "upstream"} and data.standin_note() == ""
     assert sorted(site.gets) == sorted(site.files)
     train.images[0] = 0  # the memory is the caller's own
@@ -120,10 +125,11 @@ def test_genuine_mnist(monkeypatch, tmp_path):
     began = time.perf_counter()
     train, test = data.mnist("train"), data.mnist("test")
     print(f"both parts of MNIST in {time.perf_counter() - began:.2f} s")
-    assert train.images.shape == (60_000, 28, 28) and test.images.shape == (10_000, 28, 28)
+    assert train.images.shape == (60_000, 1, 28, 28) and test.images.shape == (10_000, 1, 28, 28)
     assert train.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3] and test.labels[:4].tolist() == [7, 2, 1, 0]
     assert train.labels.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    assert train.images.float().mean().item() == pytest.approx(33.318, abs=1e-3)  # 0.1307 of 255, as widely used
+    assert train.images.dtype == torch.float32 and train.images.aminmax() == (0, 1)
+    assert train.images.mean().item() == pytest.approx(0.1307, abs=5e-5)  # as widely used
     assert not (tmp_path / "cache").exists(), "a folder mirror is read in place"
 
 
@@ -145,7 +151,7 @@ def test_fashion_mnist_shares_the_code(site, tensors, tmp_path):
         md5 = "md5:" + hashlib.md5(content, usedforsecurity=False).hexdigest()
         text = text.replace(f"{len(content)},{hashlib.sha256(content).hexdigest()}", f",{md5}")
     fetch.REGISTRY.write_text(text)
-    assert torch.equal(data.fashion_mnist("test").images, tensors["t10k-images-idx3-ubyte.gz"])
+    assert torch.equal(data.fashion_mnist("test").images, grey(tensors["t10k-images-idx3-ubyte.gz"]))
     site.faults["*"] = "alter"
     shutil.rmtree(site.cache.parent)
     assert "altered" in failure(lambda: fetch.fetch("fashion_mnist"))
@@ -155,27 +161,20 @@ def test_fashion_mnist_shares_the_code(site, tensors, tmp_path):
 
 def test_digits_look_like_mnist():
     train, test = data.digits(), data.digits("test")
-    assert train.images.shape == (1497, 28, 28) and test.images.shape == (300, 28, 28)
-    assert train.images.dtype == torch.uint8 and train.labels.dtype == torch.int64 and train.name == "digits"
-    assert train.images.max() == 255 and train.images.min() == 0
+    assert train.images.shape == (1497, 1, 28, 28) and test.images.shape == (300, 1, 28, 28)
+    assert train.images.dtype == torch.float32 and train.labels.dtype == torch.int64 and train.name == "digits"
+    assert train.images.aminmax() == (0, 1)
     margin = train.images.clone()
-    margin[:, 4:24, 4:24] = 0
+    margin[..., 4:24, 4:24] = 0
     assert margin.sum() == 0
     assert test.labels.bincount(minlength=10).min() >= 25
-    whole = torch.cat([train.images, test.images]).float()
+    whole = 255 * torch.cat([train.images, test.images])
     from sklearn.datasets import load_digits
 
-    small = torch.nn.functional.avg_pool2d(whole[:, None, 4:24, 4:24], 5, 5)[:, 0]  # each block: 2 x 2 of the 8 x 8
+    small = torch.nn.functional.avg_pool2d(whole[..., 4:24, 4:24], 5, 5)[:, 0]  # each block: 2 x 2 of the 8 x 8
     raw = torch.tensor(load_digits().images, dtype=torch.float32)[:, None] * 255 / 16
     expected = torch.nn.functional.avg_pool2d(raw, 2, 2)[:, 0]
     assert (small - expected).abs().mean() < 12, "the images are not the digits enlarged, in order"
-
-
-def test_scale():
-    scaled = data.scale(torch.tensor([[0, 51, 255]], dtype=torch.uint8))
-    torch.testing.assert_close(scaled, torch.tensor([[0.0, 0.2, 1.0]]))
-    with pytest.raises(ValueError, match="float32"):
-        data.scale(scaled)
 
 
 def test_import_is_light():
@@ -342,7 +341,7 @@ def test_altered_file_in_the_cache(site, tensors, monkeypatch):
     genuine = file.read_bytes()
     for altered in (genuine[:-9] + bytes(9), genuine[:100], b""):
         file.write_bytes(altered)
-        assert torch.equal(data.mnist("train").images, tensors[file.name])
+        assert torch.equal(data.mnist("train").images, grey(tensors[file.name]))
         assert file.read_bytes() == genuine
     assert len(site.gets) == 7
     file.write_bytes(genuine[:100])

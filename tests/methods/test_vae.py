@@ -21,7 +21,7 @@ def model():
 
 @pytest.fixture
 def x():
-    return torch.rand(6, 784, generator=torch.Generator().manual_seed(1))
+    return torch.rand(6, 1, 28, 28, generator=torch.Generator().manual_seed(1))
 
 
 def test_kl_agrees_with_torch():
@@ -41,15 +41,16 @@ def test_kl_agrees_with_sampling():
 
 
 def test_log_bernoulli_agrees_with_torch():
-    logits = torch.randn(3, 784, generator=torch.Generator().manual_seed(0)) * 3
-    binary = (torch.rand(3, 784, generator=torch.Generator().manual_seed(1)) < 0.3).float()
-    torch.testing.assert_close(vae.log_bernoulli(binary, logits), Bernoulli(logits=logits).log_prob(binary).sum(dim=1))
+    logits = torch.randn(3, 2, 5, 4, generator=torch.Generator().manual_seed(0)) * 3
+    binary = (torch.rand(3, 2, 5, 4, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+    expected = Bernoulli(logits=logits).log_prob(binary).sum(dim=(1, 2, 3))
+    torch.testing.assert_close(vae.log_bernoulli(binary, logits), expected)
 
 
 def test_log_bernoulli_of_grey_is_the_mean_over_drawn_pixels(x):
-    logits = torch.randn(1, 784, generator=torch.Generator().manual_seed(0))
-    drawn = (torch.rand(4000, 784, generator=torch.Generator().manual_seed(1)) < x[:1]).float()
-    sampled = vae.log_bernoulli(drawn, logits.expand(4000, -1))
+    logits = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    drawn = (torch.rand(4000, 1, 28, 28, generator=torch.Generator().manual_seed(1)) < x[:1]).float()
+    sampled = vae.log_bernoulli(drawn, logits.expand_as(drawn))
     difference = sampled.mean() - vae.log_bernoulli(x[:1], logits)[0]
     assert abs(difference.item()) < 5 * sampled.std().item() / math.sqrt(4000)
 
@@ -67,7 +68,7 @@ def test_elbo_is_its_two_terms(model, x):
     mu, log_var = model.encode(x)
     q = Normal(mu, (log_var / 2).exp())
     logits = model.decode(mu + q.stddev * eps)
-    log_lik = (x * logits - torch.nn.functional.softplus(logits)).sum(dim=1)
+    log_lik = (x * logits - torch.nn.functional.softplus(logits)).sum(dim=(1, 2, 3))
     kl = kl_divergence(q, Normal(0.0, 1.0)).sum(dim=1)
     for beta in (0.0, 1.0, 4.0):
         torch.manual_seed(3)
@@ -90,7 +91,7 @@ def test_a_new_block_is_the_identity():
 def test_one_batch_can_be_overfitted():
     torch.manual_seed(0)
     model = vae.VAE(4, width=64)
-    x = (torch.rand(8, 784) < 0.3).float()
+    x = (torch.rand(8, 1, 28, 28) < 0.3).float()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     before = vae.elbo(model, x).mean().item()
     for _ in range(200):
@@ -102,10 +103,19 @@ def test_one_batch_can_be_overfitted():
 
 def test_samples_and_reconstructions_are_pictures(model, x):
     drawn = vae.sample(model, 7, seed=1, batch_size=3)
-    assert drawn.shape == (7, 784) and 0 <= drawn.min() and drawn.max() <= 1
+    assert drawn.shape == (7, 1, 28, 28) and 0 <= drawn.min() and drawn.max() <= 1
     torch.testing.assert_close(drawn, vae.sample(model, 7, seed=1), rtol=1e-4, atol=1e-5)
     assert not torch.equal(drawn, vae.sample(model, 7, seed=2))
     torch.testing.assert_close(vae.reconstruct(model, x), model.decode(model.encode(x)[0]).sigmoid())
+
+
+def test_images_of_other_sizes_and_a_mean_image_to_start_from():
+    mean = torch.rand(3, 4, 5)
+    model = vae.VAE(2, width=8, mean=mean, shape=(3, 4, 5))
+    torch.nn.init.zeros_(model.decoder[-1].weight)
+    drawn = vae.sample(model, 6)
+    torch.testing.assert_close(drawn, mean.clamp(1e-3, 1 - 1e-3).expand(6, -1, -1, -1))
+    assert vae.reconstruct(model, drawn).shape == drawn.shape and vae.elbo(model, drawn).shape == (6,)
 
 
 def test_bad_shapes_are_named():
