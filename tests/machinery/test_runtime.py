@@ -197,7 +197,9 @@ def test_the_flags_of_a_processor_choose_its_precision_not_a_stopwatch(flags, fa
         ("AMD64", None, "AVX2", {}, False),
     ],
 )
-def test_where_flags_leave_it_open_the_precision_is_measured(processor, cpuinfo, capability, env, measured, monkeypatch):
+def test_where_flags_leave_it_open_the_precision_is_measured(
+    processor, cpuinfo, capability, env, measured, monkeypatch
+):
     def read_text(path):
         if cpuinfo is None:
             raise FileNotFoundError(path)
@@ -274,7 +276,9 @@ def test_figures_have_plain_names(name):
     assert run.figures == {}
 
 
-@pytest.mark.parametrize("text", ["", " ", "two\nlines", "a\x1b[31m", "<!-- ", "ends -->", "<b>bold</b>", "</td>", None, 3])
+@pytest.mark.parametrize(
+    "text", ["", " ", "two\nlines", "a\x1b[31m", "<!-- ", "ends -->", "<b>bold</b>", "</td>", None, 3]
+)
 def test_claims_are_one_line_without_markup(text):
     run = runtime.setup()
     run.record("loss", 1)
