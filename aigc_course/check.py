@@ -1,21 +1,24 @@
 """Exercise checks: right, wrong and why, or not attempted yet; they never raise in a learner's notebook.
 
-`check("03.1", answer)` grades; `check.hint("03.1")` and `check.solution("03.1")` help. The graders of a page stand in
-its back room, `chapters/NN_name/exercises.py`.
+`check("03.1")` grades what the cell above defines, `check("03.1", answer)` any answer; `check.hint("03.1")` and
+`check.solution("03.1")` help. The graders of a page stand in its back room, `chapters/NN_name/exercises.py`.
 """
 
 from __future__ import annotations
 
 import difflib
 import html
+import inspect
 import re
 import sys
 import warnings
 from dataclasses import dataclass
 
 from aigc_course.plumbing import grading, rooms
+from aigc_course.plumbing.console import clean, say
 from aigc_course.plumbing.grading import Exercise, NotAttempted, Wrong, text_of
 
+UNSAID = object()  # no answer was passed
 COLOURS = {"right": "#009e73", "wrong": "#d55e00", "not attempted": "#888888", "unknown": "#d55e00"}
 
 
@@ -41,16 +44,21 @@ def exercises() -> dict[str, Exercise]:
 
 
 class Check:
-    """`check("03.1", answer)`, `check.hint("03.1")`, `check.solution("03.1")`."""
+    """`check("03.1")`, `check("03.1", answer)`, `check.hint("03.1")`, `check.solution("03.1")`."""
 
-    def __call__(self, number: object = "", answer: object = None, *more: object) -> Result:
-        """Grade `answer` and show what was found."""
+    def __call__(self, number: object = "", answer: object = UNSAID, *more: object) -> Result:
+        """Grade `answer`, or what the caller's page holds under the exercise's name, and show what was found."""
         number, found = self._find(number)
         if found is None:
             return Result("unknown", number)
         try:
             if more:
                 raise Wrong(f'`check` takes one answer: `check("{number}", {found.name})`.')
+            if answer is UNSAID:
+                page = inspect.currentframe().f_back.f_globals
+                if found.name not in page:
+                    raise NotAttempted(f"There is no `{found.name}` yet: run the cell above, then this one.")
+                answer = page[found.name]
             if answer is None or answer is ...:
                 raise NotAttempted(f"Fill in `{found.name}` in the cell above, run that cell, then this one.")
             with warnings.catch_warnings():
@@ -93,13 +101,12 @@ def _show(text: str, status: str = "not attempted", code: str = "") -> str:
     """Display `text` and below it `code`, as HTML and as plain text that say the same; print() outside IPython."""
     plain = f"{text}\n\n{code}" if code else text
     if "IPython" not in sys.modules or sys.modules["IPython"].get_ipython() is None:
-        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # a Windows console may lack a character
-        print(plain.encode(encoding, "replace").decode(encoding))
+        say(plain)
     else:
         from IPython.display import display
 
         body = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
         body += f"<pre>{html.escape(code)}</pre>" if code else ""
         style = f"border-left: 4px solid {COLOURS[status]}; padding-left: 0.6em"
-        display({"text/plain": plain, "text/html": f'<div style="{style}">{body}</div>'}, raw=True)
+        display({"text/plain": clean(plain), "text/html": f'<div style="{style}">{clean(body)}</div>'}, raw=True)
     return plain

@@ -1,7 +1,7 @@
 """Figures: one style, grids of images, loss curves, and an alternative text on everything that is shown."""
 
-import base64
 import io
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from aigc_course.plumbing import fetch, style
-from aigc_course.plumbing.machine import in_notebook
+from aigc_course.plumbing.console import clean, img, in_notebook, say
 from aigc_course.plumbing.style import COLORS, DPI, LINES
 
 if TYPE_CHECKING:
@@ -108,11 +109,12 @@ def losses(
     return show(ax.figure, alt=alt or f"{ylabel}: {'; '.join(said)}.") if own else ax
 
 
-def show(fig: Figure, *, alt: str) -> None:
+def show(fig: Figure, *, alt: str, stored: bool = False) -> None:
     """Show `fig` as one PNG with the alternative text `alt`, and close it. With stand-in data, both say so.
 
-    Raises ValueError for an empty `alt`, and for axes that hold data but have no label (images and axes that are
-    switched off need none; of axes that share one, one label is enough).
+    stored: draws stored receipts of genuine data, whatever data this run has. Raises ValueError for an empty `alt`, and
+    for axes that hold data but have no label (images and axes that are switched off need none; of axes that share one,
+    one label is enough).
     """
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError("say in alt=... what the figure shows, for those who cannot see it")
@@ -124,16 +126,17 @@ def show(fig: Figure, *, alt: str) -> None:
             if not of_all and not any(getattr(other, f"get_{axis}label")() for other in shared):
                 title = f" of {ax.get_title()!r}" if ax.get_title() else ""
                 raise ValueError(f"the {axis} axis{title} has no label; say what it shows, and its unit")
-    if note := fetch.standin_note():
+    if note := "" if stored else fetch.standin_note():
         fig.text(0.5, 1.0, note, ha="center", va="bottom", fontsize=8, style="italic")
         alt = f"{alt} ({note})"
+    style.warn_of_boxes("".join(text.get_text() for text in fig.findobj(Text)))
     png = io.BytesIO()
-    fig.savefig(png, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # said above, once
+        fig.savefig(png, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
     plt.close(fig)
     if not in_notebook():
-        print(f"[figure: {alt}]")
-        return
+        return say(f"[figure: {alt}]")
     from IPython.display import display
 
-    bundle = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": alt}
-    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+    display({"text/html": img(png.getvalue(), alt), "text/plain": clean(alt)}, raw=True)

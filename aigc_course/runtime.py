@@ -4,6 +4,7 @@ import json
 import math
 import operator
 import random
+import re
 import sys
 import time
 from contextlib import AbstractContextManager
@@ -12,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from aigc_course.plumbing import fetch, machine, style
+from aigc_course.plumbing.console import say
 from aigc_course.plumbing.settings import setting, write_atomically
 
 if TYPE_CHECKING:
     import torch
 T = TypeVar("T")
+NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+MARKUP = re.compile(r"<[a-zA-Z/!?]|-->")  # tags and comments, which would break the pages that show claims
 COMPARISONS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 
 
@@ -50,7 +54,12 @@ class Run:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype is torch.bfloat16)
 
     def record(self, name: str, value: float) -> float:
-        """Keep a figure (a number, or a tensor or array with one element) under `name`, and return it as a number."""
+        """Keep a figure (a number, or a tensor or array with one element) under `name`, and return it as a number.
+
+        name: letters, digits and _, since it stands in receipts, in tables and in claims; else ValueError.
+        """
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise ValueError(f"a figure is called like iwae_500, with letters, digits and _, not {name!r}")
         number = value.item() if hasattr(value, "item") else value
         if not isinstance(number, int | float):
             raise TypeError(f"the figure {name} must be a number, not {type(value).__name__}")
@@ -63,27 +72,28 @@ class Run:
     ) -> bool | None:
         """Print whether a recorded figure is within its bound: True (held), False (not held), None (not claimed).
 
-        lesson, full: bounds such as "<= 95" for that profile; standin: for either with stand-in data. Where there is
-        none, and in the smoke profile, nothing is claimed; a figure that was never recorded does not hold in any.
-        Raises ClaimFailed where the claim does not hold and AIGC_STRICT is 1, ValueError for a bad bound.
+        text: what is claimed, in one line without markup. lesson, full: bounds such as "<= 95" for that profile;
+        standin: for either with stand-in data. Where there is none, and in the smoke profile, nothing is claimed; a
+        figure that was never recorded does not hold in any.
+        Raises ClaimFailed where the claim does not hold and AIGC_STRICT is 1, ValueError for a bad bound or text.
         """
+        if not isinstance(text, str) or not text.strip() or not text.isprintable() or MARKUP.search(text):
+            raise ValueError(f"a claim is one line of words, without <tags> and comments, not {text!r}")
         for bound in (lesson, full, standin):
             _holds(0, "<= 0" if bound is None else bound)  # a mistake in any of them shows in every profile
         bound = standin if fetch.standin_in_use() else full if self.profile == "full" else lesson
         value, met = self.figures.get(figure), None
         if bound is None or (self.profile == "smoke" and value is not None):
             of_data = fetch.standin_in_use() and self.profile != "smoke"
-            verdict, claimed = (
-                f"not claimed {'with stand-in data' if of_data else f'in the {self.profile} profile'}",
-                "",
-            )
+            reason = "with stand-in data" if of_data else f"in the {self.profile} profile"
+            verdict, claimed = f"not claimed {reason}", ""
         else:
             met = value is not None and _holds(value, bound)
             verdict, claimed = "held" if met else "NOT HELD", f", claimed {bound}"
         shown = "was never recorded" if value is None else f"= {value:.4g}"
         used = ", ".join(f"{name} {source}" for name, source in fetch.used.items()) or "none"
         line = f"{verdict}: {text} ({figure} {shown}{claimed}; data: {used})"
-        print(line)
+        say(line)
         self.claims[figure, text] = {"text": text, "figure": figure, "bound": bound, "value": value, "met": met}
         self._write()
         if met is False and setting("AIGC_STRICT", "0", "1") == "1":
@@ -129,8 +139,9 @@ def setup(seed: int = 0) -> Run:
     import torch
 
     chosen = setting("AIGC_SEED") or str(seed)
-    if not chosen.isdecimal():
-        raise ValueError(f"the seed must be a whole number from 0 on, not {chosen!r}")
+    if not re.fullmatch("[0-9]{1,20}", chosen) or int(chosen) >= 2**64:
+        what = "AIGC_SEED" if setting("AIGC_SEED") else "the seed"
+        raise ValueError(f"{what} must be a whole number from 0 to 2**64 - 1, not {chosen!r}")
     run = Run(int(chosen), **machine.examine())
     random.seed(run.seed)
     np.random.seed(run.seed % 2**32)
@@ -139,6 +150,6 @@ def setup(seed: int = 0) -> Run:
         torch.cuda.reset_peak_memory_stats()
     if "matplotlib" in sys.modules:
         style.apply()
-    print(f"profile {run.profile} · {run.device_text} · torch {run.torch} · seed {run.seed}")
+    say(f"profile {run.profile} · {run.device_text} · torch {run.torch} · seed {run.seed}")
     run._write()
     return run

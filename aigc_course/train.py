@@ -1,12 +1,12 @@
 """What surrounds a training loop: batches with a progress bar, the log, averaged weights, resuming after a kill."""
 
+import copy
+import hashlib
 import io
-import math
 import os
 import random
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from aigc_course.plumbing.machine import in_notebook
-from aigc_course.plumbing.settings import setting, write_atomically
+from aigc_course.plumbing.console import Progress, say
+from aigc_course.plumbing.settings import write_atomically
+from aigc_course.plumbing.states import Random, outline, states_of
 
 
 def batches(
@@ -52,7 +53,7 @@ def batches(
         if resume is not None:
             rows = ", ".join(f"{tuple(t.shape)} {t.dtype}" for t in tensors)
             start = resume.restore({"n_steps": n_steps, "batch_size": batch_size, "seed": seed, "data": rows}, device)
-        bar = _Progress(start, n_steps) if progress else None
+        bar = Progress(start, n_steps) if progress else None
         generator, left_at = torch.Generator(device), start + 1
         try:
             for step in range(start, n_steps):
@@ -76,54 +77,6 @@ def batches(
             resume.remove()
 
     return draw()
-
-
-class _Progress:
-    """A bar, drawn at most four times a second, in a terminal or a notebook; elsewhere only the line that it leaves."""
-
-    def __init__(self, start: int, n_steps: int):
-        self.start, self.n_steps, self.began, self.due = start, n_steps, time.perf_counter(), math.inf
-        self.handle = self.bar = None
-        if setting("AIGC_QUIET", "0", "1") == "1":
-            return
-        if in_notebook():
-            from IPython.display import display
-
-            self.handle, self.due = display(self._bundle(start), raw=True, display_id=True), 0.0
-        elif sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar, self.due = tqdm(total=n_steps, initial=start, unit=" steps", leave=False, dynamic_ncols=True), 0.0
-
-    def _bundle(self, step: int) -> dict[str, str]:
-        took = time.perf_counter() - self.began
-        left = took / max(1, step - self.start) * (self.n_steps - step)
-        text = f"step {step:,} of {self.n_steps:,}, {_seconds(took)}, about {_seconds(left)} left"
-        bar = f'<progress value="{step}" max="{self.n_steps}" style="width: 20em"></progress>'
-        return {"text/plain": text, "text/html": f"{bar} {text}"}
-
-    def show(self, step: int) -> None:
-        self.due = time.perf_counter() + 0.25
-        if self.handle is not None:
-            self.handle.update(self._bundle(step), raw=True)
-        else:
-            self.bar.update(step - self.bar.n)
-
-    def close(self, left_at: int | None) -> None:
-        took = _seconds(time.perf_counter() - self.began)
-        text = f"{self.n_steps - self.start:,} steps in {took}"
-        if left_at is not None:
-            text = f"stopped at step {left_at:,} of {self.n_steps:,} after {took}"
-        text += f" (resumed after step {self.start:,})" if self.start else ""
-        if self.handle is not None:
-            return self.handle.update({"text/plain": text}, raw=True)
-        if self.bar is not None:
-            self.bar.close()
-        print(text)
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds / 60:.1f} min" if seconds >= 119.5 else f"{seconds:.{1 if seconds < 9.95 else 0}f} s"
 
 
 class Log:
@@ -213,77 +166,65 @@ class Resume:
     def __init__(self, path: str | os.PathLike, every: int = 200, **objects: object):
         if every < 1:
             raise ValueError(f"every is {every}; it must be at least 1")
-        self.path, self.every, self.objects = Path(path), every, objects
-        self._settings = self._outline()
-
-    def _outline(self) -> dict[str, object]:
-        """The states of all objects as one flat dict, with the shape and type of a tensor in its place."""
-        flat: dict[str, object] = {}
-
-        def walk(name: str, value: object) -> None:
-            if hasattr(value, "state_dict"):
-                flat[name] = type(value).__name__
-                value = value.state_dict()
-            if isinstance(value, Mapping | list | tuple):
-                for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-                    walk(f"{name}.{key}", item)
-            elif isinstance(value, Tensor):
-                flat[name] = f"{tuple(value.shape)} {value.dtype}"
-            elif name not in flat:
-                flat[name] = value if isinstance(value, int | float | str | None) else type(value).__name__
-
-        for name, value in self.objects.items():
-            walk(name, value)
-        return flat
+        self.path, self.every, self._objects, self._said = Path(path), every, objects, False
+        self._settings = outline(objects)  # less what training turns out to change
 
     def restore(self, settings: dict[str, object], device: torch.device) -> int:
         """Put the states of the checkpoint into the objects, and return its step; 0 where there is no checkpoint.
 
         Raises ValueError, with nothing changed, where the file is damaged, or holds another run's states.
         """
-        self._device, self._settings = device, settings | self._settings
+        self._objects |= {"random": Random(device)}
+        self._settings = settings | self._settings | settings  # named first, and those of this time
         if not self.path.exists():
             return 0
-        content = io.BytesIO(self.path.read_bytes())
+        content, before = self.path.read_bytes(), copy.deepcopy(states_of(self._objects))
         try:
-            saved = torch.load(content, map_location="cpu", weights_only=True)
-            step, old, names, states, rng = (saved[key] for key in ("step", "settings", "names", "states", "rng"))
-        except Exception as error:  # torch.load raises many kinds
+            if content[:32] != hashlib.sha256(content[32:]).digest():
+                raise ValueError("the digest of the file is another")
+            saved = torch.load(io.BytesIO(content[32:]), map_location="cpu", weights_only=True)
+            step, old, states = saved["step"], saved["settings"], saved["states"]
+            now, names = settings | outline(self._objects), old.keys() | states.keys() | outline(states).keys()
+            differing = [k for k, v in old.items() if (k, v) not in now.items()]
+            differing = [f"{k} was {old[k]}, now {now.get(k, 'absent')}" for k in differing]
+            differing += [f"{k} is new" for k in now if k not in names]
+            if not differing:
+                range(1, settings["n_steps"]).index(step)  # ValueError for any other
+                self._load(states)
+        except Exception as error:  # torch.load and load_state_dict raise many kinds
+            self._load(before)
             why = f"{self.path} is damaged, or is not a checkpoint of this course"
             raise ValueError(f"{why}; delete it to train from the beginning") from error
-        now = settings | self._outline()
-        differing = [f"{k} was {v}, now {now.get(k, 'absent')}" for k, v in old.items() if k not in now or now[k] != v]
-        differing += [f"{k} is new" for k in now if k not in names]
         if differing:
             what = "; ".join(differing[:3]) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
             why = f"{self.path} is the checkpoint of another run: {what}"
             raise ValueError(f"{why}. Set that back to go on with it, or delete it to train from the beginning")
         self._settings = old
-        for name, state in states.items():
-            self.objects[name].load_state_dict(state)
-        torch.set_rng_state(rng["cpu"])
-        if device.type != "cpu" and device.type in rng:
-            getattr(torch, device.type).set_rng_state(rng[device.type])
         return step
+
+    def _load(self, states: Mapping[str, Mapping]) -> None:
+        for name in states_of(self._objects):
+            self._objects[name].load_state_dict(states[name])
 
     def save(self, step: int) -> None:
         """Write a checkpoint, so that there is a whole one at any time. Where the disk refuses, training goes on."""
-        now = self._settings | self._outline()
-        self._settings = {k: v for k, v in self._settings.items() if now[k] == v}  # what training does not change
-        rng = {"cpu": torch.get_rng_state()}
-        if self._device.type != "cpu":
-            rng[self._device.type] = getattr(torch, self._device.type).get_rng_state()
-        states = {name: item.state_dict() for name, item in self.objects.items() if hasattr(item, "state_dict")}
-        saved = {"step": step, "settings": self._settings, "names": list(now), "states": states, "rng": rng}
-        try:
-            write_atomically(self.path, lambda file: torch.save(saved, file))
-        except (OSError, RuntimeError) as error:  # a full or read-only disk
-            print(f"no checkpoint at step {step:,} ({error}); training goes on")
+        now, content = outline(self._objects), io.BytesIO()
+        self._settings = {k: v for k, v in self._settings.items() if now.get(k, v) == v}
+        torch.save({"step": step, "settings": self._settings, "states": states_of(self._objects)}, content)
+        whole = hashlib.sha256(content.getvalue()).digest() + content.getvalue()
+        self._try(lambda: write_atomically(self.path, lambda file: file.write_bytes(whole)), "cannot be saved")
 
     def remove(self) -> None:
-        """Delete the checkpoint, and what a kill while saving has left."""
-        for path in (self.path, self.path.with_name(self.path.name + ".tmp")):
-            path.unlink(missing_ok=True)
+        """Delete the checkpoint."""
+        self._try(lambda: self.path.unlink(missing_ok=True), "of this run, which is over, cannot be deleted")
+
+    def _try(self, change: Callable[[], object], why: str) -> None:
+        try:
+            change()
+        except OSError as error:  # a full or read-only disk: said once
+            if not self._said:
+                say(f"the checkpoint {why} ({error}); training goes on")
+            self._said = True
 
 
 def save(model: nn.Module, path: str | os.PathLike) -> None:

@@ -1,4 +1,15 @@
-"""The course's figure style, as data, so that matplotlib is not loaded for it."""
+"""The course's figure style, as data, so that matplotlib is not loaded for it; and fonts for Chinese."""
+
+import functools
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aigc_course.plumbing.console import say
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.ImageFont import FreeTypeFont
 
 DPI = 100
 COLORS = ("#000000", "#a6261d", "#3b8bc4", "#e6ab2e")  # each lighter than the one before, for grey printers
@@ -7,6 +18,7 @@ STYLE = {
     "figure.dpi": DPI,
     "figure.figsize": (6, 2.8),
     "figure.constrained_layout.use": True,
+    "figure.hooks": [f"{__name__}:apply"],  # matplotlib calls it for each new figure
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -15,10 +27,52 @@ STYLE = {
     "lines.linewidth": 1.2,
     "legend.frameon": False,
 }
+CHINESE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+FONTS = (  # that have it, on Linux, Windows and macOS
+    *(f"{name} {kind}" for name in ("Noto Sans CJK", "Source Han Sans", "Noto Sans") for kind in ("SC", "JP", "TC")),
+    *("Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Heiti TC", "Arial Unicode MS"),
+    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback"),
+)
 
 
-def apply() -> None:
-    """Set the course's figure style; `setup` does it where matplotlib is loaded."""
+def apply(figure: "Figure | None" = None) -> None:
+    """Set the course's figure style on matplotlib's own defaults, whatever the learner has set, before or since.
+
+    `setup` does it where matplotlib is loaded; from then on matplotlib does it for each new figure.
+    """
+    from matplotlib.style import use
+
+    use(["default", STYLE | {"font.family": ["DejaVu Sans", *chinese_font()[:1]]}])
+
+
+@functools.cache
+def chinese_font() -> tuple[str, ...]:
+    """Name and file of an installed font with Chinese characters; () where there is none."""
+    from matplotlib.font_manager import fontManager
+
+    files = {font.name: font.fname for font in fontManager.ttflist}
+    return next(((name, files[name]) for name in FONTS if name in files), ())
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    say(text)
+
+
+def warn_of_boxes(text: str) -> None:
+    """Say, once, that the Chinese in `text` is drawn as boxes, where no installed font has it."""
+    if CHINESE.search(text) and not chinese_font():
+        _say_once("Chinese characters are drawn as boxes, because no font here has them: install Noto Sans CJK.")
+
+
+def font(text: str, size: float) -> "FreeTypeFont":
+    """A font with which Pillow can draw `text`: its own for Latin letters, else DejaVu or an installed one."""
     import matplotlib
+    from PIL import ImageFont
 
-    matplotlib.rcParams.update(STYLE)
+    warn_of_boxes(text)
+    if CHINESE.search(text) and chinese_font():
+        return ImageFont.truetype(chinese_font()[1], size)
+    if text.isascii():
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

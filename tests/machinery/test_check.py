@@ -495,8 +495,19 @@ def test_unknown_number_lists_those_that_exist(number, words, capsys):
 
 def test_missing_or_extra_arguments_do_not_raise():
     assert check().status == "unknown"
-    assert check("03.2").status == "not attempted"
     assert "one answer" in check("03.1", "rises", "falls").message
+
+
+def test_without_an_answer_the_page_is_asked(monkeypatch):
+    """A check that ran before its exercise's cell ended in a bare NameError."""
+    page = {"check": check}
+    result = eval('check("03.2")', page)
+    assert result.message.startswith(
+        "03.2 not attempted yet. There is no `answer_2` yet: run the cell above, then this one."
+    )
+    for answer, status in ((None, "not attempted"), (1.31, "right"), (0, "wrong")):
+        assert eval('check("03.2")', page | {"answer_2": answer}).status == status
+    assert eval('check("03.2", 1.31)', page | {"answer_2": 0}).status == "right"
 
 
 @pytest.mark.parametrize("number", EXERCISES)
@@ -543,11 +554,14 @@ def test_a_kernel_shows_each_message_once_as_html_and_as_text():
         'result = check("03.2", 1.31)\nresult',
         'check("7.1", 0)',
         'assert not check("03.2", None)',
+        'check("03.2")',
+        "answer_2 = 1.31",
+        'check("03.2")',
     ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     NotebookClient(book, timeout=120, kernel_name="python3").execute()
     shown = [cell.outputs for cell in book.cells]
-    assert [len(outputs) for outputs in shown] == [0, 1, 0] + 7 * [1]
+    assert [len(outputs) for outputs in shown] == [0, 1, 0] + 8 * [1] + [0, 1]
     bundles = [outputs[0].data for outputs in shown if outputs]
     for bundle in bundles:
         assert set(bundle) == {"text/plain", "text/html"}
@@ -556,6 +570,7 @@ def test_a_kernel_shows_each_message_once_as_html_and_as_text():
     assert "in the line `return z_a + t * undefined_name`" in bundles[1]["text/plain"]
     assert "&lt;script&gt;" in bundles[2]["text/html"]
     assert "def kl_between" in bundles[4]["text/plain"]
+    assert "run the cell above" in bundles[-2]["text/plain"] and "03.2 right" in bundles[-1]["text/plain"]
 
 
 # --- the notebooks that are there -------------------------------------------------------------------------------------

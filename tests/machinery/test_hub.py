@@ -11,7 +11,7 @@ import pytest
 import torch
 from server import Server
 
-from aigc_course import data, hub, receipts, widgets
+from aigc_course import data, hub, receipts
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "12_transformers.ipynb"
@@ -244,30 +244,3 @@ def test_the_notebook_chats_with_either(server, monkeypatch, capsys, name):
     said = capsys.readouterr().out
     assert ("<assistant><no thoughts>" in said) == (name == "tiny/qwen")
     assert "three examples" in said and "valid" in said
-
-
-# --- the toy of the chapter ---------------------------------------------------------------------------------------
-
-
-def test_the_token_viewer_shows_tokens_and_follows_the_text(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda data, **kwargs: shown.append((data, kwargs)))
-
-    def ascii_only(text):
-        if not text.isascii():
-            raise ValueError("é is not known")
-        return [c.encode() for c in text]
-
-    splitters = {"bytes": lambda text: [bytes([b]) for b in text.encode()], "letters": ascii_only}
-    box = widgets.token_viewer(splitters, "a <b", alt="four tokens")
-    line, picker, page = box.children
-    assert page.value.startswith("4 tokens, 4 characters, 4 bytes") and "␣" in page.value and "&lt;" in page.value
-    line.value = "é"
-    assert page.value.startswith("2 tokens, 1 characters, 2 bytes") and ">C3<" in page.value and ">A9<" in page.value
-    picker.value = "letters"
-    assert page.value == "<i>é is not known</i>"
-    (bundle, kwargs), *more = shown
-    assert not more and bundle["text/plain"] == "four tokens" and bundle["image/png"].startswith("iVBOR")
-    assert kwargs["metadata"]["image/png"]["alt"] == "four tokens"
-    with pytest.raises(ValueError, match="at least one"):
-        widgets.token_viewer({}, "a", alt="nothing")

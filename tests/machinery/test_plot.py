@@ -3,6 +3,8 @@
 import base64
 import io
 import os
+import warnings
+from html.parser import HTMLParser
 from pathlib import Path
 
 import IPython.display
@@ -10,31 +12,30 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-from aigc_course import data, plot, runtime, train  # noqa: E402
+from aigc_course import plot, train  # noqa: E402
+from aigc_course.plumbing import console, fetch, style  # noqa: E402
 
 REPO = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
 def genuine(monkeypatch):
-    monkeypatch.setattr(data, "used", {"mnist": "upstream"})
+    monkeypatch.setattr(fetch, "used", {"mnist": "upstream"})
     yield
     plt.close("all")
 
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What a notebook would be sent: a list of (bundle, metadata)."""
+    """What a notebook would be sent: a list of bundles."""
     sent = []
-    monkeypatch.setattr(runtime, "in_notebook", lambda: True)
-    monkeypatch.setattr(
-        IPython.display, "display", lambda bundle, raw, metadata: sent.append((bundle, metadata)) if raw else None
-    )
+    monkeypatch.setattr(plot, "in_notebook", lambda: True)
+    monkeypatch.setattr(IPython.display, "display", lambda bundle, raw: sent.append(bundle) if raw else None)
     return sent
 
 
@@ -45,8 +46,28 @@ def curve(**labels):
     return fig
 
 
+class Pictures(HTMLParser):
+    """The <img> of a page: their alternative texts and their PNGs."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.alts, self.pngs = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.alts.append(dict(attributes).get("alt"))
+            self.pngs.append(base64.b64decode(dict(attributes)["src"].removeprefix("data:image/png;base64,")))
+
+
 def pixels(bundle):
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).convert("L"))
+    return np.asarray(Image.open(io.BytesIO(Pictures(bundle["text/html"]).pngs[0])).convert("L"))
+
+
+def alt_of(bundle):
+    (alt,) = Pictures(bundle["text/html"]).alts
+    assert bundle["text/plain"] == alt
+    return alt
 
 
 def drawn(fig):
@@ -71,13 +92,18 @@ def sheet_of(x, **options):
 
 def test_a_figure_is_one_png_with_its_text(shown):
     plot.show(curve(xlabel="step", ylabel="loss (nats)"), alt="The loss rises from 1 to 2.")
-    ((bundle, metadata),) = shown
-    assert set(bundle) == {"image/png", "text/plain"}
-    assert bundle["text/plain"] == "The loss rises from 1 to 2."
-    assert metadata == {"image/png": {"alt": "The loss rises from 1 to 2."}}
+    (bundle,) = shown
+    assert set(bundle) == {"text/html", "text/plain"}  # JupyterLab and nbconvert show image/png without its words
+    assert alt_of(bundle) == "The loss rises from 1 to 2."
     assert 200 < pixels(bundle).shape[1] < 800
-    assert len(bundle["image/png"]) < 30_000
+    assert len(bundle["text/html"]) < 30_000
     assert plt.get_fignums() == []
+
+
+def test_the_text_cannot_leave_its_attribute(shown):
+    alt = 'A "loss" < 2 & > 1\'s <img src=x onerror=alert(1)>'
+    plot.show(curve(xlabel="step", ylabel="loss (nats)"), alt=alt + " \ud800")
+    assert alt_of(shown[0]) == alt + " ?"
 
 
 def test_outside_a_notebook_the_text_is_printed(capsys):
@@ -145,16 +171,124 @@ def test_two_axes_that_share_nothing_need_two_labels(shown):
 
 def test_stand_in_data_are_named_in_picture_and_text(shown, monkeypatch):
     plot.show(curve(xlabel="step", ylabel="loss (nats)"), alt="A curve.")
-    monkeypatch.setattr(data, "used", {"mnist": "stand-in"})
+    monkeypatch.setattr(fetch, "used", {"mnist": "stand-in"})
     fig = curve(xlabel="step", ylabel="loss (nats)")
     plot.show(fig, alt="A curve.")
     assert [text.get_text() for text in fig.texts] == ["stand-in data: digits"]
-    (genuine, _), (standin, metadata) = shown
-    assert standin["text/plain"] == metadata["image/png"]["alt"] == "A curve. (stand-in data: digits)"
+    genuine, standin = shown
+    assert alt_of(standin) == "A curve. (stand-in data: digits)"
     a, b = pixels(genuine), pixels(standin)
     assert b.shape[0] > a.shape[0]  # the note has a line of its own, above everything else
     top = b[: b.shape[0] - a.shape[0]]
     assert (top < 128).sum() > 50
+
+
+def test_a_stored_study_of_genuine_data_is_not_called_stand_in(shown, monkeypatch):
+    monkeypatch.setattr(fetch, "used", {"mnist": "stand-in"})
+    fig = curve(xlabel="step", ylabel="loss (nats)")
+    plot.show(fig, alt="A stored curve.", stored=True)
+    assert fig.texts == [] and alt_of(shown[0]) == "A stored curve."
+
+
+# The style
+
+
+def test_figures_do_not_inherit_a_dark_style(shown):
+    """Black lines on black axes, white labels on white paper."""
+
+    def figures():
+        plot.losses(filled_log(), ylabel="loss (nats)", alt="A curve.")
+        plot.show(curve(xlabel="step", ylabel="loss (nats)"), alt="A curve.")
+        plot.images(np.eye(8)[None], value_range=(0, 1), labels=["eye"], alt="A diagonal.")
+        plots = [pixels(bundle) for bundle in shown]
+        shown.clear()
+        return plots
+
+    plt.rcdefaults()
+    style.apply()
+    expected = figures()
+    for dark_at in ("before", "after"):
+        plt.rcdefaults()
+        if dark_at == "before":
+            plt.style.use("dark_background")
+        style.apply()  # as `setup` does
+        if dark_at == "after":
+            plt.style.use("dark_background")
+            plt.rcParams["font.size"] = 33
+        for a, b in zip(figures(), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def made_font(folder, name):
+    """A font with one character, 中, drawn as a triangle."""
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    glyphs = {}
+    for glyph, points in ((".notdef", []), ("zhong", [(0, 0), (900, 0), (450, 900)])):
+        pen = TTGlyphPen(None)
+        for i, point in enumerate(points):
+            (pen.lineTo if i else pen.moveTo)(point)
+        if points:
+            pen.closePath()
+        glyphs[glyph] = pen.glyph()
+    font = FontBuilder(1000, isTTF=True)
+    font.setupGlyphOrder(list(glyphs))
+    font.setupCharacterMap({ord("中"): "zhong"})
+    font.setupGlyf(glyphs)
+    font.setupHorizontalMetrics({glyph: (1000, 0) for glyph in glyphs})
+    font.setupHorizontalHeader(ascent=900, descent=-100)
+    font.setupNameTable({"familyName": name, "styleName": "Regular"})
+    font.setupOS2()
+    font.setupPost()
+    font.save(folder / "made.ttf")
+    return folder / "made.ttf"
+
+
+def test_chinese_is_drawn_with_an_installed_font(shown, monkeypatch, tmp_path, capsys):
+    from matplotlib.font_manager import fontManager
+
+    monkeypatch.setattr(fontManager, "ttflist", list(fontManager.ttflist))
+    fontManager.addfont(made_font(tmp_path, "Noto Sans CJK SC"))
+    style.chinese_font.cache_clear()
+    style.apply()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plot.show(curve(xlabel="step", ylabel="中"), alt="A curve.")
+    said = Image.new("L", (30, 30)), Image.new("L", (30, 30))
+    for picture, text in zip(said, "中A", strict=True):
+        ImageDraw.Draw(picture).text((2, 2), text, 255, style.font(text, 20))
+    assert style.chinese_font() == ("Noto Sans CJK SC", str(tmp_path / "made.ttf"))
+    assert 100 < np.count_nonzero(said[0]) and np.any(np.asarray(said[0]) != np.asarray(said[1]))
+    assert capsys.readouterr().out == ""
+    style.chinese_font.cache_clear()
+
+
+def test_where_no_font_has_chinese_it_is_said_once(shown, monkeypatch, capsys):
+    monkeypatch.setattr(style, "chinese_font", lambda: ())
+    style._say_once.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            plot.show(curve(xlabel="step", ylabel="loss (nats)", title="损失"), alt="A curve.")
+            style.font("损失", 12)
+    out = capsys.readouterr().out
+    assert out == "Chinese characters are drawn as boxes, because no font here has them: install Noto Sans CJK.\n"
+
+
+# Front ends and exports
+
+
+def test_an_exported_page_has_the_words():
+    """JupyterLab's template for HTML ignores the metadata of an output."""
+    exporters = pytest.importorskip("nbconvert.exporters")
+    import nbformat
+
+    alt = 'A "line" < 2'
+    bundle = {"text/html": console.img(b"png", alt), "text/plain": alt}
+    cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", bundle)])
+    page, _ = exporters.HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert Pictures(page).alts == [alt]
 
 
 def test_in_a_kernel_nothing_is_shown_twice():
@@ -171,7 +305,7 @@ def test_in_a_kernel_nothing_is_shown_twice():
     nbclient.NotebookClient(notebook, kernel_name="python3", timeout=120).execute(env=env)
     outputs = notebook.cells[0].outputs
     assert [output.output_type for output in outputs] == ["display_data"] * 2
-    assert [output.metadata["image/png"]["alt"] for output in outputs] == ["A line.", "A diagonal."]
+    assert [alt_of(output.data) for output in outputs] == ["A line.", "A diagonal."]
     assert pixels(outputs[0].data).min() < 50
 
 
@@ -235,8 +369,8 @@ def test_labels_stand_above_their_images():
 
 def test_own_figure(shown):
     assert plot.images(torch.rand(20, 28, 28), value_range=(0, 1), alt="Noise.") is None
-    assert shown[0][1]["image/png"]["alt"] == "Noise."
-    height, width = pixels(shown[0][0]).shape
+    assert alt_of(shown[0]) == "Noise."
+    height, width = pixels(shown[0]).shape
     assert 400 < width < 800 and 2 < width / height < 6
 
 
@@ -283,9 +417,9 @@ def test_losses_draws_values_and_their_trailing_mean():
 def test_losses_describes_itself(shown):
     plot.losses(filled_log(), ["loss", "kl"], ylabel="nats per image", smooth=1)
     said = "nats per image: loss goes from 100 to 60.1 in 400 steps; kl goes from 0 to 399 in 400 steps."
-    assert shown[0][1]["image/png"]["alt"] == said
+    assert alt_of(shown[0]) == said
     plot.losses(filled_log(), ylabel="nats per image", alt="It falls.")
-    assert shown[1][0]["text/plain"] == "It falls."
+    assert shown[1]["text/plain"] == "It falls."
 
 
 def test_a_short_log_can_be_drawn(shown):

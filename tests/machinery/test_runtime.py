@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from aigc_course import data, runtime
-from aigc_course.plumbing import machine, settings
+from aigc_course import runtime
+from aigc_course.plumbing import fetch, machine, settings
 
-MEASURE = machine.bf16_speedup
+FAST_BF16 = machine.fast_bf16
 GENUINE, STANDIN = {"mnist": "upstream"}, {"mnist": "stand-in"}
 
 
@@ -28,8 +28,8 @@ def unset(monkeypatch):
         if name.startswith("AIGC_"):
             monkeypatch.delenv(name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(runtime, "_bf16_speedup", lambda: 1.0)
-    monkeypatch.setattr(data, "used", dict(GENUINE))
+    monkeypatch.setattr(machine, "fast_bf16", lambda: False)
+    monkeypatch.setattr(fetch, "used", dict(GENUINE))
 
 
 def run_in(profile, monkeypatch):
@@ -37,10 +37,11 @@ def run_in(profile, monkeypatch):
     return runtime.setup()
 
 
-def python(code, **env):
+def python(code, encoding=None, **env):
     """What `code` prints in a fresh process."""
     env = os.environ | {"PYTHONPATH": str(Path(runtime.__file__).parents[1])} | env
-    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=env, capture_output=True, encoding=encoding, text=True, check=True).stdout
 
 
 def test_setup_says_what_it_chose_in_one_line(capsys):
@@ -72,9 +73,11 @@ def test_the_seed_setting_has_the_last_word(monkeypatch):
         ("AIGC_PROFILE", "huge", "AIGC_PROFILE is 'huge'; it can be smoke, lesson, full, or unset"),
         ("AIGC_DTYPE", "fp8", "AIGC_DTYPE is 'fp8'; it can be float32, bfloat16, or unset"),
         ("AIGC_DEVICE", "gpu", "AIGC_DEVICE is 'gpu'.*cpu, cuda, mps"),
-        ("AIGC_DEVICE", "cuda", "AIGC_DEVICE is 'cuda', which is not here"),
-        ("AIGC_SEED", "-1", "whole number from 0 on, not '-1'"),
-        ("AIGC_SEED", "abc", "whole number from 0 on, not 'abc'"),
+        ("AIGC_DEVICE", "meta", "AIGC_DEVICE is 'meta'.*cpu, cuda, mps"),  # it is there, and computes nothing
+        ("AIGC_DEVICE", "cuda", r"AIGC_DEVICE is 'cuda', which does not work here \(.+\); unset it, or set it to cpu"),
+        ("AIGC_SEED", "-1", "AIGC_SEED must be a whole number from 0 to .*, not '-1'"),
+        ("AIGC_SEED", "abc", "AIGC_SEED must be a whole number from 0 to .*, not 'abc'"),
+        ("AIGC_SEED", str(2**64), "AIGC_SEED must be a whole number from 0 to .*, not '1844"),
     ],
 )
 def test_a_bad_setting_is_named(name, value, said, monkeypatch):
@@ -83,6 +86,44 @@ def test_a_bad_setting_is_named(name, value, said, monkeypatch):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=said):
         runtime.setup()
+
+
+def test_a_bad_seed_in_the_page_does_not_blame_the_setting():
+    with pytest.raises(ValueError, match="^the seed must be a whole number from 0 to .*, not '-1'"):
+        runtime.setup(-1)
+
+
+def test_a_gpu_without_kernels_is_left_aside_in_a_sentence(monkeypatch, capsys):
+    """As a P100 is for PyTorch's newer wheels: it is "available", and the first operation raises."""
+    ones = torch.ones
+
+    def no_kernel(*shape, device="cpu", **options):
+        if device == "cuda":
+            raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nSearch for it.")
+        return ones(*shape, **options)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", no_kernel)
+    run = runtime.setup()
+    assert (run.device.type, run.profile) == ("cpu", "lesson")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("This PyTorch cannot use the GPU (CUDA error: no kernel image is available")
+    assert first.endswith("; the course goes on with the CPU.") and second.startswith("profile lesson · cpu")
+    monkeypatch.setenv("AIGC_DEVICE", "cuda")
+    with pytest.raises(ValueError, match="AIGC_DEVICE is 'cuda', which does not work here .CUDA error: no kernel"):
+        runtime.setup()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_any_console_can_be_talked_to(encoding):
+    said = python(
+        "from aigc_course import runtime\n"
+        "run = runtime.setup()\nrun.record('loss', 1)\nrun.claim('loss', 'Fréchet → small', full='<= 1')",
+        PYTHONIOENCODING=encoding,
+        encoding=encoding,
+    )
+    dot, said_of = {"ascii": ("?", "Fr?chet ?"), "cp1252": ("·", "Fréchet ?"), "utf-8": ("·", "Fréchet →")}[encoding]
+    assert f"profile lesson {dot} cpu" in said and f"{said_of} small" in said
 
 
 def test_an_empty_setting_counts_as_unset(monkeypatch):
@@ -112,6 +153,7 @@ def test_choices_by_gpu(gpu, capability, gb, dtype, profile, monkeypatch, capsys
         "reset_peak_memory_stats": None,
     }.items():
         monkeypatch.setattr(torch.cuda, name, lambda *args, value=value: value)
+    monkeypatch.setattr(machine, "fault", lambda device: "")
     run = runtime.setup()
     assert (run.device.type, run.dtype, run.profile) == ("cuda", dtype, profile)
     assert f"cuda, {gpu}, {gb:.0f} GB, {'bf16' if dtype is torch.bfloat16 else 'fp32'}" in capsys.readouterr().out
@@ -122,9 +164,9 @@ def test_choices_by_gpu(gpu, capability, gb, dtype, profile, monkeypatch, capsys
     assert (run.device.type, run.dtype, run.profile) == ("cpu", torch.float32, "smoke")
 
 
-@pytest.mark.parametrize(("speedup", "dtype"), [(1.29, torch.float32), (1.3, torch.bfloat16)])
-def test_a_cpu_gets_bfloat16_where_it_is_faster(speedup, dtype, monkeypatch):
-    monkeypatch.setattr(runtime, "_bf16_speedup", lambda: speedup)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_cpu_gets_bfloat16_where_it_is_faster(dtype, monkeypatch):
+    monkeypatch.setattr(machine, "fast_bf16", lambda: dtype is torch.bfloat16)
     run = runtime.setup()
     assert run.dtype is dtype
     with warnings.catch_warnings(), run.autocast():
@@ -133,8 +175,49 @@ def test_a_cpu_gets_bfloat16_where_it_is_faster(speedup, dtype, monkeypatch):
         assert torch.ones(4).exp().sum().dtype is torch.float32
 
 
+@pytest.mark.parametrize(
+    ("flags", "fast"),
+    [("avx2 fma", False), ("avx2 avx512f avx512bw", False), ("avx512f avx512_bf16", True), ("amx_tile amx_bf16", True)],
+)
+def test_the_flags_of_a_processor_choose_its_precision_not_a_stopwatch(flags, fast, monkeypatch):
+    """A busy machine with AVX512 and without bfloat16 chose now one and now the other, so that no seed fixed a run."""
+    monkeypatch.setattr(machine.platform, "machine", lambda: "x86_64")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.setattr(machine.Path, "read_text", lambda path: f"model name\t: CPU\nflags\t\t: {flags}\nbugs\t\t:\n")
+    monkeypatch.setattr(machine, "bf16_speedup", lambda: pytest.fail("measured"))
+    assert FAST_BF16() is fast
+
+
+@pytest.mark.parametrize(
+    ("processor", "cpuinfo", "capability", "env", "measured"),
+    [
+        ("aarch64", "Features : bf16", "DEFAULT", {}, True),
+        ("x86_64", "flags", "AVX2", {"ONEDNN_MAX_CPU_ISA": "AVX2"}, True),  # it may have them, and not use them
+        ("AMD64", None, "AVX512", {}, True),  # Windows
+        ("AMD64", None, "AVX2", {}, False),
+    ],
+)
+def test_where_flags_leave_it_open_the_precision_is_measured(
+    processor, cpuinfo, capability, env, measured, monkeypatch
+):
+    def read_text(path):
+        if cpuinfo is None:
+            raise FileNotFoundError(path)
+        return cpuinfo
+
+    monkeypatch.setattr(machine.platform, "machine", lambda: processor)
+    monkeypatch.setattr(machine.Path, "read_text", read_text)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    for speedup in (1.29, 1.3):
+        monkeypatch.setattr(machine, "bf16_speedup", lambda speedup=speedup: speedup)
+        assert FAST_BF16() is (measured and speedup == 1.3)
+
+
 def test_the_precision_of_a_cpu_is_measured():
-    assert 0.001 < MEASURE() < 100
+    assert 0.001 < machine.bf16_speedup() < 100
 
 
 @pytest.mark.parametrize(
@@ -157,13 +240,13 @@ def test_the_measurement_of_a_cpu(took, speedup, n_rounds, monkeypatch):
             clock[0] += took((len(rounds) - 1) // 2)[self.which]
 
     monkeypatch.setattr(torch, "ones", lambda *shape, dtype: Product(int(dtype is torch.bfloat16)))
-    monkeypatch.setattr(runtime, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    assert MEASURE() == pytest.approx(speedup)
+    monkeypatch.setattr(machine, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    assert machine.bf16_speedup() == pytest.approx(speedup)
     assert rounds == [0, 1] * n_rounds
 
 
 def test_the_dtype_setting_spares_the_measurement(monkeypatch):
-    monkeypatch.setattr(runtime, "_bf16_speedup", lambda: pytest.fail("measured all the same"))
+    monkeypatch.setattr(machine, "fast_bf16", lambda: pytest.fail("asked all the same"))
     monkeypatch.setenv("AIGC_DTYPE", "bfloat16")
     assert runtime.setup().dtype is torch.bfloat16
 
@@ -183,6 +266,26 @@ def test_record_keeps_plain_numbers():
     assert {type(value) for value in run.figures.values()} == {float, int}
     with pytest.raises(TypeError, match="the figure d must be a number, not str"):
         run.record("d", "93.8")
+
+
+@pytest.mark.parametrize("name", ["", "two words", "fd-plain", "a|b", "<b>", "a\n", "3d", "größe", 3, None])
+def test_figures_have_plain_names(name):
+    run = runtime.setup()
+    with pytest.raises(ValueError, match="a figure is called like iwae_500, with letters, digits and _, not"):
+        run.record(name, 1)
+    assert run.figures == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "two\nlines", "a\x1b[31m", "<!-- ", "ends -->", "<b>bold</b>", "</td>", None, 3]
+)
+def test_claims_are_one_line_without_markup(text):
+    run = runtime.setup()
+    run.record("loss", 1)
+    with pytest.raises(ValueError, match="a claim is one line of words, without <tags> and comments, not"):
+        run.claim("loss", text, lesson="<= 1")
+    assert run.claims == {}
+    assert run.claim("loss", "|loss| < 2 and > 0, F₁ – “half”", lesson="<= 1") is True
 
 
 @pytest.mark.parametrize(
@@ -209,7 +312,7 @@ def test_record_keeps_plain_numbers():
     ],
 )
 def test_a_claim_is_held_or_not_or_not_made(profile, used, value, met, said, monkeypatch, capsys):
-    monkeypatch.setattr(data, "used", used)
+    monkeypatch.setattr(fetch, "used", used)
     run = run_in(profile, monkeypatch)
     if value is not None:
         run.record("loss", value)
@@ -235,7 +338,7 @@ def test_a_claim_is_held_or_not_or_not_made(profile, used, value, met, said, mon
     ],
 )
 def test_no_bound_no_claim(profile, used, bounds, said, monkeypatch, capsys):
-    monkeypatch.setattr(data, "used", used)
+    monkeypatch.setattr(fetch, "used", used)
     monkeypatch.setenv("AIGC_STRICT", "1")
     assert run_in(profile, monkeypatch).claim("never_recorded_here", "small", **bounds) is None
     assert capsys.readouterr().out.splitlines()[-1].startswith(said)
@@ -313,7 +416,7 @@ def test_peak_memory_counts_what_was_held_and_given_back():
     before, after = map(
         float,
         python(
-            "from aigc_course import runtime\n"
+            "from aigc_course.plumbing import machine\n"
             "print(machine.peak_gb()); a = b'x' * 300_000_000; del a; print(machine.peak_gb())"
         ).split(),
     )
@@ -339,7 +442,8 @@ def test_describe(monkeypatch):
 def test_without_torch_the_module_imports_and_describes():
     said = python(
         "import sys\n"
-        "import aigc_course.runtime as runtime\n"
+        "import aigc_course.runtime\n"
+        "from aigc_course.plumbing import machine\n"
         "assert not {'torch', 'numpy', 'IPython', 'matplotlib'} & set(sys.modules)\n"
         "sys.modules['torch'] = None\n"
         "found = machine.describe()\n"
@@ -360,13 +464,27 @@ def test_without_torch_the_module_imports_and_describes():
     ],
 )
 def test_cache_folder(platform, env, folder, monkeypatch):
-    monkeypatch.setattr(runtime.sys, "platform", platform)
+    monkeypatch.setattr(settings.sys, "platform", platform)
     monkeypatch.setattr(Path, "home", lambda: Path("/home/ada"))
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     assert settings.cache_dir() == Path(folder)
+
+
+def test_threads_that_wait_sleep_unless_the_learner_says_otherwise():
+    env = {"OMP_WAIT_POLICY": "ACTIVE"}
+    machine.calm(env)
+    assert env == {"OMP_WAIT_POLICY": "ACTIVE", "KMP_BLOCKTIME": "0"}
+    env = {}
+    machine.calm(env)
+    assert env == {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+    code = "import os, torch; torch.ones(600, 600) @ torch.ones(600, 600)"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | env | {"OMP_DISPLAY_ENV": "TRUE"}, capture_output=True, text=True
+    )
+    assert re.search("OMP_WAIT_POLICY ?= ?'PASSIVE'", shown.stderr)  # PyTorch's OpenMP has read it
 
 
 def test_setup_sets_the_figure_style():

@@ -1,5 +1,7 @@
 """Batches, their progress bar, the log, averaged weights, and going on after a kill."""
 
+import copy
+import hashlib
 import io
 import os
 import re
@@ -8,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
 from aigc_course import train
+from aigc_course.plumbing import console
+from aigc_course.plumbing.states import outline
 
 REPO = Path(__file__).parents[2]
 
@@ -132,7 +135,7 @@ def test_leaving_early_is_told(capsys):
     ("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (119, "119 s"), (150, "2.5 min")]
 )
 def test_durations(seconds, text):
-    assert train._seconds(seconds) == text
+    assert console._seconds(seconds) == text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal")
@@ -307,6 +310,18 @@ class Job:
         return torch.cat([part.detach().cpu().double().flatten() for part in parts])
 
 
+def opened(path):
+    """What a checkpoint holds, below its digest."""
+    return torch.load(io.BytesIO(path.read_bytes()[32:]), weights_only=True)
+
+
+def forge(path, content):
+    """Write a checkpoint with the right digest of whatever content."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path.write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
+
+
 def killed(path, how):
     """Train until this process is killed: in step 37, or in the third save, when it has written the temporary file."""
 
@@ -323,24 +338,24 @@ def killed(path, how):
 
 def test_killed_and_resumed_equals_never_killed_to_the_bit(tmp_path, capsys):
     never_killed = Job(None).train().weights()
-    env = os.environ | {"PYTHONPATH": os.pathsep.join((str(REPO), str(REPO / "tests")))}
+    env = os.environ | {"PYTHONPATH": os.pathsep.join((str(REPO), str(Path(__file__).parent)))}
     code = "import sys, test_train, torch; torch.set_num_threads(1); test_train.killed(*sys.argv[1:])"
     paths = {how: tmp_path / how / "checkpoint.pt" for how in ("step", "saving")}
     jobs = [subprocess.Popen([sys.executable, "-c", code, path, how], env=env) for how, path in paths.items()]
     assert all(job.wait(timeout=120) not in (0, 1) for job in jobs)  # killed, neither finished nor failed
     for (how, path), at in zip(paths.items(), (30, 20), strict=True):
-        assert path.exists() and path.with_name("checkpoint.pt.tmp").exists() == (how == "saving")
+        assert path.exists() and len(list(path.parent.iterdir())) == (2 if how == "saving" else 1)
         capsys.readouterr()
         assert torch.equal(Job(path).train().weights(), never_killed)
         assert re.fullmatch(rf"{60 - at} steps in .* \(resumed after step {at}\)\n", capsys.readouterr().out)
-        assert list(path.parent.iterdir()) == []  # nothing is left to resume
+        assert not path.exists()  # nothing is left to resume
 
 
 def test_the_noise_differs_where_the_random_numbers_are_not_restored(tmp_path):
     job = Job(tmp_path / "c").train(stop_after=37)
-    state = torch.load(tmp_path / "c", weights_only=True)
-    state["rng"]["cpu"] = torch.get_rng_state()  # so that the test above could fail
-    torch.save(state, tmp_path / "c")
+    state = opened(tmp_path / "c")
+    state["states"]["random"]["cpu"] = torch.get_rng_state()  # so that the test above could fail
+    forge(tmp_path / "c", state)
     assert not torch.equal(Job(tmp_path / "c").train().weights(), Job(None).train().weights())
     assert job.resume.path.exists() is False
 
@@ -407,16 +422,21 @@ def truncate(path):
 
 
 def flip(path):
-    with zipfile.ZipFile(path) as archive:
-        largest = max(archive.infolist(), key=lambda info: info.file_size)
+    """One bit, in the middle of the tensors: still a checkpoint to PyTorch, with another weight in it."""
     content = bytearray(path.read_bytes())
-    content[largest.header_offset + 200] ^= 0xFF
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def blank(path):
+    """What a disk gives back after a power cut: 512 zeros."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 512] = bytes(512)
     path.write_bytes(content)
 
 
 def poison(path):
-    state = torch.load(path, weights_only=True)
-    torch.save(state | {"step": Payload(path.with_name("executed"))}, path)
+    forge(path, opened(path) | {"step": Payload(path.with_name("executed"))})
 
 
 @pytest.mark.parametrize(
@@ -424,13 +444,15 @@ def poison(path):
     [
         truncate,
         flip,
+        blank,
         poison,
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(b"not a checkpoint"),
         lambda path: torch.save({"weights": torch.ones(3)}, path),
-        lambda path: torch.save([1, 2], path),
+        lambda path: forge(path, {"weights": torch.ones(3)}),
+        lambda path: forge(path, [1, 2]),
     ],
-    ids=["truncated", "altered", "malicious", "empty", "text", "foreign", "list"],
+    ids=["truncated", "altered", "blanked", "malicious", "empty", "text", "foreign", "forged", "list"],
 )
 def test_a_damaged_checkpoint_is_refused_in_one_sentence(damage, tmp_path):
     Job(tmp_path / "c").train(stop_after=37)
@@ -440,15 +462,90 @@ def test_a_damaged_checkpoint_is_refused_in_one_sentence(damage, tmp_path):
     assert not (tmp_path / "executed").exists()
 
 
+def without(*path):
+    def change(saved):
+        for key in path[:-1]:
+            saved = saved[key]
+        del saved[path[-1]]
+
+    return change
+
+
+def instead(value, *path):
+    def change(saved):
+        for key in path[:-1]:
+            saved = saved[key]
+        saved[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(without(key) for key in ("step", "settings", "states")),
+        *(without("states", key) for key in ("model", "optimizer", "scheduler", "ema", "log", "random")),
+        without("states", "model", "3.bias"),
+        without("states", "scheduler", "last_epoch"),
+        without("states", "optimizer", "param_groups"),
+        without("states", "random", "cpu"),
+        *(instead(step, "step") for step in (0, -1, 60, 10**9, "30", None, 30.5)),
+        instead({}, "states"),
+        instead(torch.ones(3), "states", "model", "3.bias"),
+        instead(torch.ones(3), "states", "random", "cpu"),
+        instead("AdamW", "states", "optimizer"),
+        instead({"loss": 3}, "states", "log"),
+    ],
+)
+def test_a_forged_checkpoint_changes_nothing(change, tmp_path):
+    """The model was changed already when a field turned out to be missing."""
+    Job(tmp_path / "c").train(stop_after=37)
+    saved = opened(tmp_path / "c")
+    change(saved)
+    forge(tmp_path / "c", saved)
+    job, noise = Job(tmp_path / "c"), torch.get_rng_state()
+    before = copy.deepcopy(outline(job.objects)), copy.deepcopy(job.model.state_dict())
+    with pytest.raises(ValueError, match="c is (damaged|the checkpoint of another run)"):
+        job.train()
+    assert outline(job.objects) == before[0] and torch.equal(torch.get_rng_state(), noise)
+    assert all(torch.equal(weight, before[1][name]) for name, weight in job.model.state_dict().items())
+    (tmp_path / "c").unlink()
+    assert torch.equal(job.train().weights(), Job(None).train().weights())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows needs a privilege for links")
+def test_a_link_planted_beside_a_checkpoint_is_not_followed(tmp_path):
+    """The temporary file had a name that anyone could foretell."""
+    (tmp_path / "others").write_text("precious")
+    for name in ("c.tmp", ".c.tmp"):
+        (tmp_path / name).symlink_to(tmp_path / "others")
+    Job(tmp_path / "c").train(stop_after=37)
+    assert (tmp_path / "others").read_text() == "precious"
+
+
 def test_a_full_disk_does_not_stop_training(tmp_path, monkeypatch, capsys):
     def full(*args):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     weights = Job(tmp_path / "c").train().weights()
-    assert "no checkpoint at step 10 ([Errno 28] No space left on device); training goes on" in capsys.readouterr().out
+    said = "the checkpoint cannot be saved ([Errno 28] No space left on device); training goes on"
+    assert capsys.readouterr().out.count(said) == 1  # and not five times
     assert torch.equal(weights, Job(None).train().weights())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_became_read_only_does_not_take_the_trained_model_away(tmp_path, monkeypatch, capsys):
+    Job(tmp_path / "c").train(stop_after=37)
+
+    def refuse(*args, **options):
+        raise OSError(30, "Read-only file system")
+
+    for place, name in ((os, "replace"), (Path, "unlink")):
+        monkeypatch.setattr(place, name, refuse)
+    weights = Job(tmp_path / "c").train().weights()
+    assert torch.equal(weights, Job(None).train().weights())
+    assert capsys.readouterr().out.count("Read-only file system") == 1
 
 
 def test_every_must_be_positive(tmp_path):

@@ -1,84 +1,13 @@
 """Attention: the viewer of maps, and facts that chapter 10 states, against PyTorch's own functions."""
 
-import io
-import math
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
-from aigc_course import widgets
 from aigc_course.check import exercises
 
 EXERCISES = exercises()
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    calls = []
-    monkeypatch.setattr("IPython.display.display", lambda data, **kwargs: calls.append((data, kwargs)))
-    return calls
-
-
-def read(png):
-    return np.asarray(Image.open(io.BytesIO(png)))
-
-
-def maps_of(layers=2, heads=3, T=6):
-    g = torch.Generator().manual_seed(0)
-    scores = 3 * torch.randn(layers, heads, T, T, generator=g)
-    return scores.masked_fill(torch.ones(T, T).triu(1) > 0, -math.inf).softmax(dim=-1)
-
-
-def test_the_viewer_shows_a_still_picture_with_words(shown):
-    widgets.attention_viewer(maps_of(), list("abcdef"), alt="six tokens")
-    (data, kwargs), = shown  # fmt: skip
-    assert data["text/plain"] == "six tokens" and kwargs["metadata"]["image/png"]["alt"] == "six tokens"
-    assert data["image/png"] and data["application/vnd.jupyter.widget-view+json"]["model_id"]
-
-
-def test_the_viewer_draws_the_map_and_what_the_query_looks_at(shown):
-    maps = torch.zeros(1, 1, 4, 4)
-    maps[0, 0, :, 0] = 1.0  # every place looks at the first
-    box = widgets.attention_viewer(maps, list("abcd"), alt="all look at a", query=2)
-    picture = read(box.children[-1].value)
-    cell = 336 // 4
-    assert picture[18 + cell // 2, cell // 2].tolist() == [0, 0, 0]
-    assert picture[18 + cell // 2, cell + cell // 2].tolist() == [255, 255, 255]
-    left = 4 * cell + 30
-    assert picture[22, left + 4].tolist() == [0, 0, 0] and picture[22, left + 34].tolist() == [255, 255, 255]
-    assert picture[18, left + 60].tolist() == [166, 38, 29]  # the query is framed
-
-
-def test_each_control_of_the_viewer_redraws(shown):
-    box = widgets.attention_viewer(maps_of(), list("abcdef"), alt="six tokens", layer=2, head=3, query=4)
-    layer, head, query, image = box.children
-    assert (layer.value, head.value, query.value) == (2, 3, 4)
-    seen = {image.value}
-    for control, value in ((layer, 1), (head, 2), (query, 0)):
-        control.value = value
-        seen.add(image.value)
-    assert len(seen) == 4
-
-
-@pytest.mark.parametrize("maps, tokens, options, words", [
-    (torch.zeros(2, 3, 6, 6), "abcde", {}, "for 5 tokens"),
-    (torch.zeros(3, 6, 6), "abcdef", {}, "expected"),
-    (torch.zeros(2, 3, 6, 5), "abcde", {}, "expected"),
-    (torch.zeros(2, 3, 6, 6), "abcdef", {"layer": 3}, "no layer 3"),
-    (torch.zeros(2, 3, 6, 6), "abcdef", {"head": 0}, "head 0"),
-    (torch.zeros(2, 3, 6, 6), "abcdef", {"query": 6}, "query 6"),
-])  # fmt: skip
-def test_maps_that_do_not_fit_are_named(shown, maps, tokens, options, words):
-    with pytest.raises(ValueError, match=words):
-        widgets.attention_viewer(maps, list(tokens), alt="x", **options)
-
-
-def test_the_viewer_copes_with_one_token_and_with_long_words(shown):
-    widgets.attention_viewer(torch.ones(1, 1, 1, 1), ["extraordinarily"], alt="one word")
-    widgets.attention_viewer(torch.full((1, 1, 400, 400), 1 / 400), ["word"] * 400, alt="many words")
 
 
 def test_the_solution_of_attention_is_pytorchs():

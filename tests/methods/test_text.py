@@ -303,28 +303,6 @@ def test_bleu_without_references_is_named(texts, references):
         metrics.bleu(texts, references)
 
 
-# --- something to play with -------------------------------------------------------------------------------------------
-
-
-def test_sampling_explorer_redraws(monkeypatch):
-    from aigc_course import widgets
-
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda data, **kwargs: shown.append(data))
-    logits = torch.randn(9, generator=torch.Generator().manual_seed(0))
-    box = widgets.sampling_explorer(logits, list("abcdefghi"), alt="bars of nine letters")
-    *sliders, image = box.children
-    assert [slider.description for slider in sliders] == ["temperature", "top_k", "top_p", "min_p"]
-    for slider, value in zip(sliders, (0.5, 3, 0.5, 0.4), strict=True):
-        before = image.value
-        slider.value = value
-        assert image.value != before or slider is sliders[-1]
-    sliders[0].value = 0.0
-    assert shown[0]["text/plain"] == "bars of nine letters" and shown[0]["image/png"]
-    with pytest.raises(ValueError, match="9,.* and there are 2 names"):
-        widgets.sampling_explorer(logits, ["a", "b"], alt="x")
-
-
 def test_top_p_of_one_cuts_nothing_not_even_by_rounding():
     z = torch.randn(5, 65, generator=torch.Generator().manual_seed(0)) * 8
     assert torch.equal(text.filter_logits(z, top_p=1.0), z)
