@@ -115,7 +115,7 @@ def study(args: argparse.Namespace) -> int:
     results = store.writable(store.results(args.to) / name).parent
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before PyTorch is loaded
     module, digest = rooms.module(name, "study"), digests.study_digest(name)
-    started, machine = time.monotonic(), machines.describe()
+    machine, started = machines.describe(), time.monotonic()
     try:
         result = module.run(args.seeds)
     except KeyboardInterrupt:

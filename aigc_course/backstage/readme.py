@@ -1,7 +1,6 @@
 """What the README and chapters/README.md show of the pages: badges, tables, benchmark lines, pictures."""
 
 import base64
-import html
 import re
 import statistics
 from pathlib import Path
@@ -22,8 +21,8 @@ and largest in brackets; minutes and memory are of the machine that is named.
 
 def words(text: Any) -> str:
     """Text as markdown that shows it as it is, in one line: no tags, no formatting, no cells of a table."""
-    text = html.escape(" ".join(str(text).split()), quote=False)
-    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
+    text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"[\\`*\[\]|~]|^[#>+-]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
 
 
 def claim_text(claim: dict[str, Any]) -> str:
@@ -139,5 +138,5 @@ def bench(where: Path | None = None) -> str:
         said = content.get("readme") or [f"{path.stem}: {', '.join(plain)}"]
         if not isinstance(said, list):
             raise ValueError(f"{path.name} is damaged: readme is no list of lines; make it anew")
-        lines += [f"- {html.escape(' '.join(str(line).split()), quote=False)}" for line in said]
+        lines += [f"- {' '.join(str(line).split()).replace('<', '&lt;')}" for line in said]
     return "\n".join(lines)
