@@ -7,14 +7,21 @@ from typing import Any
 
 from aigc_course.plumbing import rooms
 
+NUMBER = int | float
+RECEIPT = {"chapter": str, "profile": str, "device": str, "date": str, "digest": str}
+RECEIPT |= {"data": dict, "runs": list, "claims": list}
+RUN = {"minutes": NUMBER, "peak_gb": NUMBER | None, "figures": dict}
+CLAIM = {"text": str, "figure": str, "bound": str | None, "value": NUMBER | str | None, "met": bool | None}
+STUDY = {"chapter": str, "device": str, "date": str, "digest": str, "data": dict}
+
 
 def load(chapter: str, profile: str | None = None, *, where: Path | None = None) -> dict[str, Any]:
     """The stored receipt of a chapter, `load("03_vae")`, of a benchmark ("bench_vae") or a study ("05_dcgan.study").
 
     profile: "lesson" or "full"; None takes "lesson" where there is one. Of several devices the newest counts.
-    Raises FileNotFoundError, in one sentence, where there is none.
+    Raises FileNotFoundError, in one sentence, where there is none, and ValueError where it is damaged.
     """
-    found = [read(path) for path in _paths(chapter, profile, where)]
+    found = [check(read(path), path) for path in _paths(chapter, profile, where)]
     if not found:
         wanted = f"{chapter} in the {profile} profile" if profile else chapter
         how = f"`aigc-course run {chapter} --save` writes one" if chapter[:1].isdigit() else "see benchmarks/"
@@ -35,16 +42,15 @@ def _paths(chapter: str, profile: str | None, where: Path | None) -> list[Path]:
 
 def figures(chapter: str, profile: str | None = None, *, where: Path | None = None) -> dict[str, float]:
     """The medians over the seeds of a chapter's recorded figures, by name, in the units that the chapter gives."""
-    return {
-        name: statistics.median(values)
-        for name, values in _columns(load(chapter, profile, where=where)["runs"]).items()
-    }
+    return {name: statistics.median(values) for name, values in columns(load(chapter, profile, where=where)).items()}
 
 
-def _columns(runs: list[dict[str, Any]]) -> dict[str, list[float]]:
-    names = dict.fromkeys(name for run in runs for name in run["figures"])
-    columns = {name: [run["figures"][name] for run in runs if name in run["figures"]] for name in names}
-    return {name: values for name, values in columns.items() if all(isinstance(v, int | float) for v in values)}
+def columns(receipt: dict[str, Any]) -> dict[str, list[float]]:
+    """The recorded figures of a receipt, by name: a value for each seed."""
+    runs = [run["figures"] for run in receipt["runs"]]
+    names = dict.fromkeys(name for run in runs for name in run)
+    values = {name: [run[name] for run in runs if name in run] for name in names}
+    return {name: column for name, column in values.items() if all(isinstance(v, int | float) for v in column)}
 
 
 def spread(values: list[float], form: str = ".4g") -> str:
@@ -53,12 +59,33 @@ def spread(values: list[float], form: str = ".4g") -> str:
     return text if len(values) == 1 else f"{text} ({min(values):{form}}–{max(values):{form}})"
 
 
-def figures_text(receipt: dict[str, Any], names: list[str] | None = None) -> str:
-    """Figures of a receipt in one line, those named or all: "fd 12.3 (11.9–12.8), grey_loss 93.8 (93.5–94.1)"."""
-    columns = _columns(receipt["runs"])
-    return ", ".join(f"{name} {spread(columns[name])}" for name in names or columns if name in columns)
+def figures_text(receipt: dict[str, Any]) -> str:
+    """The figures of a receipt in one line: "fd 12.3 (11.9–12.8), grey_loss 93.8 (93.5–94.1)"."""
+    return ", ".join(f"{name} {spread(values)}" for name, values in columns(receipt).items())
 
 
-def read(path: Path) -> dict[str, Any]:
-    """One JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def read(path: Path) -> Any:
+    """One JSON file. Raises ValueError where it is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path.parent.name}/{path.name} is damaged: it is not JSON; make it anew") from None
+
+
+def check(found: Any, path: Path) -> Any:
+    """What `read` found in a receipt or a study. Raises ValueError where it lacks what others read in it."""
+    receipt = path.stem.startswith("receipt.")
+    faults = lacking(found, RECEIPT if receipt else STUDY if path.stem == "study" else {})
+    if receipt and not faults:
+        parts = [*((run, RUN) for run in found["runs"]), *((claim, CLAIM) for claim in found["claims"])]
+        faults = [name for part, kinds in parts for name in lacking(part, kinds)] + ["runs"] * (not found["runs"])
+    if faults:
+        raise ValueError(f"{path.parent.name}/{path.name} is damaged: {faults[0]} is not as it should be; make it anew")
+    return found
+
+
+def lacking(part: Any, kinds: dict[str, Any]) -> list[str]:
+    """The names under which a part of a receipt holds nothing of the right kind."""
+    if not isinstance(part, dict):
+        return ["a part"]
+    return [name for name, kind in kinds.items() if name not in part or not isinstance(part[name], kind)]

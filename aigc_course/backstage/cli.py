@@ -5,23 +5,20 @@ Each command imports what it needs, so that `aigc-course --help` answers at once
 
 import argparse
 import functools
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from aigc_course import __version__, receipts
 from aigc_course.backstage import digest as digests
 from aigc_course.backstage import readme, store
+from aigc_course.backstage.pages import Problem, choose, load, pages
 from aigc_course.plumbing import rooms
-
-
-class Problem(Exception):
-    """Something that the person who typed the command can mend: one sentence, exit code 2."""
 
 
 def notebooks_folder() -> Path:
@@ -36,86 +33,110 @@ def notebooks_folder() -> Path:
     return target
 
 
-def choose(notebooks: list[Path], wanted: list[str]) -> list[Path]:
-    """The notebooks meant by "03", "3", "03_vae" or a path; all of them where nothing is asked for."""
-    chosen: list[Path] = []
-    for word in wanted:
-        stem = Path(word).name.removesuffix(".ipynb")
-        found = [path for path in notebooks if path.stem == stem or path.stem.split("_")[0] == stem.zfill(2)]
-        if not found:
-            raise Problem(
-                f"there is no chapter {word}, only {', '.join(path.stem for path in notebooks) or 'none at all'}"
-            )
-        chosen += found
-    return list(dict.fromkeys(chosen)) if wanted else notebooks
-
-
 def changed(notebooks: list[Path], profile: str | None) -> list[Path]:
     """The notebooks whose code is not that of their stored receipt for this profile and kind of device."""
     from aigc_course.plumbing import machine as machines
 
     machine = machines.describe()
     profile, kind = profile or machine["profile"], store.device_kind(str(machine["device"]))
-    same = []
-    for path in notebooks:
-        receipt = rooms.place("chapters") / path.stem / f"receipt.{profile}-{kind}.json"
-        same += [path] if receipt.is_file() and receipts.read(receipt)["digest"] == digests.digest(path) else []
+    same = [path for path in notebooks if _is_measured(path, f"receipt.{profile}-{kind}.json")]
     if same:
         names = ", ".join(path.stem for path in same)
         print(f"Left out, because nothing changed since the receipt for {profile}-{kind}: {names}")
     return [path for path in notebooks if path not in same]
 
 
+def _is_measured(path: Path, receipt: str) -> bool:
+    """Whether a page's code is that of a stored receipt; not where one of the two is damaged, and the run says so."""
+    place = rooms.place("chapters") / path.stem / receipt
+    try:
+        return place.is_file() and receipts.check(receipts.read(place), place)["digest"] == digests.digest(
+            load(path) and path
+        )
+    except (Problem, ValueError):
+        return False
+
+
 def run(args: argparse.Namespace) -> int:
-    """Executes chapters in fresh kernels and checks their claims. Copies, receipts and report.html go to build/."""
-    chapters = choose(sorted(notebooks_folder().glob("[0-9]*.ipynb")), args.chapter)
+    """Executes chapters in fresh kernels and checks their claims. Copies, receipts and a report go to build/."""
+    known, others = pages(notebooks_folder())
+    if others and not args.chapter:
+        print(others)
+    chapters = choose(known, args.chapter, files=True)
+    guests = [path for path in chapters if path not in known]
     if args.save and (args.profile or os.environ.get("AIGC_PROFILE")) == "smoke":
         raise Problem("stored outputs come from a lesson or full run, never from smoke: leave out --save")
+    if guests and (args.save or args.same):
+        raise Problem(
+            f"{guests[0].name} is not one of the course's pages: leave out {'--save' if args.save else '--same'}"
+        )
+    if args.same:
+        return _stamp(chapters, lambda same, path: same.page(path, args.profile))
     if args.changed and not (chapters := changed(chapters, args.profile)):
         return 0
-    from aigc_course.backstage import runner
+    from aigc_course.backstage import batch
 
     options = {name: getattr(args, name) for name in ("profile", "seeds", "timeout", "limit_minutes", "save")}
-    return runner.run(chapters, (rooms.root() or Path.cwd()) / "build", **options)
+    return batch.run(chapters, store.results(args.to), guests=guests, **options)
+
+
+def _stamp(chapters: list[Path], stamp: Callable) -> int:
+    """Stamps pages or studies whose code moved while no figure changed. Exit code 1: a figure did, or nothing tells."""
+    from aigc_course.backstage import same
+
+    refused = 0
+    for path in chapters:
+        try:
+            print(stamp(same, path))
+        except same.NotSame as reason:
+            refused = 1
+            print(f"✗ {reason}")
+    return refused
 
 
 def study(args: argparse.Namespace) -> int:
-    """Runs a chapter's study, a table that takes longer than its lesson, and writes it under build/receipts/."""
+    """Runs a chapter's study, a table that takes longer than its lesson, and writes it under build/."""
     import time
 
-    from aigc_course.backstage.runner import today
     from aigc_course.plumbing import fetch
     from aigc_course.plumbing import machine as machines
 
-    (path,) = choose(sorted(notebooks_folder().glob("[0-9]*.ipynb")), [args.chapter])
-    module = rooms.module(path.stem, "study")
-    if module is None:
-        there = [room.name for room in rooms.rooms() if (room / "study.py").is_file()]
-        raise Problem(
-            f"{path.stem} has no study, chapters/{path.stem}/study.py; these have: {', '.join(there) or 'none'}"
-        )
+    chapters = choose(pages(notebooks_folder())[0], [args.chapter])
+    if len(chapters) > 1:
+        raise Problem(f"{args.chapter} can be {' or '.join(path.stem for path in chapters)}: say which")
+    name = chapters[0].stem
+    if not (rooms.place("chapters") / name / "study.py").is_file():
+        there = ", ".join(room.name for room in rooms.rooms() if (room / "study.py").is_file()) or "none"
+        raise Problem(f"{name} has no study, chapters/{name}/study.py; these have: {there}")
+    if args.same:
+        return _stamp(chapters, lambda same, path: same.study(path.stem))
     if args.save and os.environ.get("AIGC_PROFILE") == "smoke":
         raise Problem("a stored study comes from a run in full, never from smoke: leave out --save")
-    digest = digests.study_digest(path.stem)
-    started, machine = time.monotonic(), machines.describe()
+    results = store.writable(store.results(args.to) / name).parent
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before PyTorch is loaded
+    module, digest = rooms.module(name, "study"), digests.study_digest(name)
+    machine, started = machines.describe(), time.monotonic()
     try:
         result = module.run(args.seeds)
     except KeyboardInterrupt:
         print("Interrupted; nothing was written.")
         return 130
     minutes = (time.monotonic() - started) / 60
-    head = {"device": machine["device"], "torch": machine["torch"], "date": today(), "seeds": args.seeds}
+    head = {"device": machine["device"], "torch": machine["torch"], "date": store.today(), "seeds": args.seeds}
     head |= {"minutes": minutes, "digest": digest, "data": dict(fetch.used)}
-    written = store.write_study(path.stem, head, result, (rooms.root() or Path.cwd()) / "build" / "receipts")
-    print(f"{path.stem}: seeds {', '.join(map(str, args.seeds))} in {minutes:.1f} min, written to {written}")
+    try:
+        written = store.write_study(name, head, result, results)
+    except OSError:  # a disk that became full in the meantime
+        written = store.write_study(name, head, result, Path(tempfile.mkdtemp(prefix="aigc-study-")))
+    print(f"{name}: seeds {', '.join(map(str, args.seeds))} in {minutes:.1f} min, written to {written}")
     if not args.save:
         return 0
     reason = "it ran on stand-in data" if fetch.standin_in_use() else ""
-    reason = "its code changed while it ran" if digests.study_digest(path.stem) != digest else reason
+    reason = "its code changed while it ran" if digests.study_digest(name) != digest else reason
     if reason:
-        print(f"✗ {path.stem}: not saved, because {reason}")
+        print(f"✗ {name}: not saved, because {reason}")
         return 1
-    print(f"Saved: {store.write_study(path.stem, head, result, rooms.place('chapters')).name}")
+    print(f"Saved: {store.write_study(name, head, result, rooms.place('chapters')).name}")
     return 0
 
 
@@ -186,6 +207,7 @@ def doctor(args: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Runs all tests, among them every notebook under nbval in the smoke profile, with the network off for data."""
     env = os.environ | {"AIGC_PROFILE": "smoke", "AIGC_STRICT": "1", "AIGC_OFFLINE": "1", "AIGC_QUIET": "1"}
+    env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     env.setdefault("OMP_NUM_THREADS", "1")  # two workers with two threads each would crowd two cores
     command = [sys.executable, "-m", "pytest", "tests", "notebooks", "-n", "2", "--dist", "loadscope", "--timeout=600"]
     command += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", *args.extra]
@@ -193,27 +215,35 @@ def test(args: argparse.Namespace) -> int:
 
 
 def table(args: argparse.Namespace) -> int:
-    """Rewrites the README's table of chapters and its benchmark lines from notebooks and receipts."""
-    page = _checkout() / "README.md"
+    """Rewrites the README's table of chapters and its benchmark lines, and chapters/README.md, from the receipts."""
+    page, rest = _checkout() / "README.md", _checkout() / "chapters" / "README.md"
     text = page.read_text(encoding="utf-8")
-    notebooks = sorted((_checkout() / "notebooks").glob("[0-9]*.ipynb"))
-    for name, block in {"table": readme.table(notebooks, _address()), "bench": readme.bench()}.items():
-        text, found = re.subn(rf"(?s)(<!-- {name} -->\n).*?(<!-- /{name} -->)", rf"\g<1>@@{name}@@\n\g<2>", text)
+    notebooks, pictures = _course_pages(), {}
+    try:
+        blocks = {"table": readme.table(notebooks, _address()), "bench": readme.bench()}
+        texts = {rest: readme.receipts_page(notebooks, _address())}
+        for path in notebooks:  # the figure that stands for a chapter is the one in its stored outputs
+            pictures[_checkout() / "chapters" / path.stem / "picture.png"] = readme.picture(path)
+    except ValueError as error:
+        raise Problem(str(error)) from error
+    for name, block in blocks.items():
+        lines = rf"(?s)(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        text, found = re.subn(lines, lambda old, block=block: f"{old[1]}{block}\n{old[2]}", text)
         if name == "table" and not found:
             raise Problem("README.md has no lines <!-- table --> and <!-- /table --> to write between")
-        text = text.replace(f"@@{name}@@", block)
-    for path in notebooks:  # the figure that stands for a chapter is the one in its stored outputs
-        picture = readme.picture(path)
-        if picture and not args.check:
-            (_checkout() / "chapters" / path.stem / "picture.png").write_bytes(picture)
-    return _rewrite({page: text}, args)
+    for place, picture in pictures.items():
+        if picture and not args.check and not (place.is_file() and place.read_bytes() == picture):
+            store.write_bytes(place, picture)
+    return _rewrite({page: text, **texts}, args)
 
 
 def badges(args: argparse.Namespace) -> int:
     """Stamps the repository's address into badges, setup cells, README and the other files that name it."""
+    import nbformat
+
     old = _address()
     new = args.address or old
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", new):
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*/[\w-][\w.-]*", new, re.ASCII):
         raise Problem(f"{new} is not of the form OWNER/REPO")
 
     def stamp(text: str) -> str:
@@ -222,26 +252,41 @@ def badges(args: argparse.Namespace) -> int:
         text = re.sub(rf"({places}){digests.ADDRESS}", rf"\g<1>{new}", text)
         return re.sub(rf"(github\.com/){re.escape(old)}(?![\w-])", rf"\g<1>{new}", text)
 
-    texts = {}
+    texts, problems = {}, []
     for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md", "CITATION.cff"):
         if (path := _checkout() / name).is_file():
             texts[path] = stamp(path.read_text(encoding="utf-8"))
-    for path in sorted((_checkout() / "notebooks").glob("*.ipynb")):
-        texts[path] = path.read_text(encoding="utf-8")
-        notebook = json.loads(texts[path])
-        for cell in notebook["cells"]:
-            source = old_source = "".join(cell["source"])
-            if cell.get("id") == "title":
-                first, *rest = [line for line in source.splitlines() if "mybinder.org/v2/" not in line]
-                text = "\n".join(rest).strip("\n")
-                source = f"{first}\n\n{readme.badges(new, path.stem)}\n\n{text}".rstrip("\n")
-            elif cell.get("id") == "setup":
-                source = re.sub(rf"(https://github\.com/){digests.ADDRESS}", rf"\g<1>{new}", source)
-                source = re.sub(r"(git\+\S*?@v)\d[\w.]*\w", rf"\g<1>{__version__}", source)
-            if source != old_source:
-                cell["source"] = source.splitlines(keepends=True)
-                texts[path] = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-    return _rewrite(texts, args)
+    for path in _course_pages():
+        try:
+            notebook = load(path)
+        except Problem as problem:
+            problems.append(str(problem))
+            continue
+        cells = {cell.id: cell for cell in notebook.cells}
+        if not {"title", "setup"} <= cells.keys():
+            problems.append(f"{path.name} has no cells called title and setup, so it gets no badges: put back its ids")
+            continue
+        title, setup = cells["title"], cells["setup"]
+        before = title.source, setup.source
+        first, *rest = [line for line in title.source.splitlines() if "mybinder.org/v2/" not in line]
+        text = "\n".join(rest).strip("\n")
+        title.source = f"{first}\n\n{readme.badges(new, path.stem)}\n\n{text}".rstrip("\n")
+        setup.source = re.sub(rf"(https://github\.com/){digests.ADDRESS}", rf"\g<1>{new}", setup.source)
+        setup.source = re.sub(r"(git\+\S*?@v)\d[\w.]*\w", rf"\g<1>{__version__}", setup.source)
+        if (title.source, setup.source) != before:
+            texts[path] = nbformat.writes(notebook) + "\n"
+    stale = _rewrite(texts, args)
+    for problem in problems:
+        print(f"✗ {problem}")
+    return int(stale or bool(problems))
+
+
+def _course_pages() -> list[Path]:
+    """The pages of the checkout; says which other notebooks lie there."""
+    known, others = pages(_checkout() / "notebooks")
+    if others:
+        print(others)
+    return known
 
 
 def _checkout() -> Path:
@@ -260,13 +305,13 @@ def _address() -> str:
 
 def _rewrite(texts: dict[Path, str], args: argparse.Namespace) -> int:
     """Writes the files whose text differs, or with --check only names them."""
-    stale = {path: text for path, text in texts.items() if path.read_text(encoding="utf-8") != text}
+    old = {path: path.read_text(encoding="utf-8") if path.is_file() else "" for path in texts}
+    stale = {path: text for path, text in texts.items() if old[path] != text}
     for path, text in stale.items():
         if not args.check:
             store.write_text(path, text)
-        print(
-            f"✗ {path.name} is stale: aigc-course {args.command} mends it" if args.check else f"Rewritten: {path.name}"
-        )
+        name = path.relative_to(_checkout()).as_posix()
+        print(f"✗ {name} is stale: aigc-course {args.command} mends it" if args.check else f"Rewritten: {name}")
     return int(args.check and bool(stale))
 
 
@@ -287,12 +332,16 @@ def main(argv: list[str] | None = None) -> int:
     option("--seeds", nargs="+", type=int, metavar="N", help="run once for each; default: the notebook's own seed")
     option("--save", action="store_true", help="store the first seed's outputs and the receipt in the repository")
     option("--changed", action="store_true", help="only chapters whose code changed since their receipt")
+    option("--same", action="store_true", help="stamp chapters whose code moved, if a run shows the same figures")
+    option("--to", metavar="DIR", help="a folder for the results, instead of build/")
     option("--limit-minutes", type=float, metavar="M", help="start no further chapter after M minutes")
     option("--timeout", type=int, default=1200, metavar="S", help="seconds that a cell may take (1200)")
     option = add(study, "run a chapter's study, a table that takes longer than its lesson")
     option("chapter", help="05, 05_dcgan or a path")
     option("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="default: 0 1 2")
-    option("--save", action="store_true", help="store it in receipts/, from which the notebook draws it")
+    option("--save", action="store_true", help="store it in chapters/, from which the notebook draws it")
+    option("--same", action="store_true", help="stamp a study whose code moved, if its short form finds the same")
+    option("--to", metavar="DIR", help="a folder for the results, instead of build/")
     add(lab, "open the course in JupyterLab; further options go to it")
     option = add(fetch, "download datasets, for later or for a class without a network")
     option("dataset", nargs="*")
@@ -300,7 +349,7 @@ def main(argv: list[str] | None = None) -> int:
     option("--to", metavar="DIR", help="a folder to lay out as a mirror, instead of the cache")
     add(doctor, "what this machine offers, and what to do about problems")
     add(test, "run all tests; further options go to pytest")
-    add(table, "rewrite the README's table from the receipts")(
+    add(table, "rewrite the README's table and chapters/README.md from the receipts")(
         "--check", action="store_true", help="only say what is stale"
     )
     option = add(badges, "stamp the repository's address into badges and setup cells")
@@ -318,6 +367,9 @@ def main(argv: list[str] | None = None) -> int:
     except (Problem, ModuleNotFoundError) as problem:
         hint = "" if isinstance(problem, Problem) else ": `aigc-course doctor` says what to install"
         print(f"aigc-course: {problem}{hint}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, a file that is not ours
+        print(f"aigc-course: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         return 2
 
 

@@ -1,68 +1,142 @@
-"""What the README shows of the pages: badges, the table of chapters, benchmark lines, pictures."""
+"""What the README and chapters/README.md show of the pages: badges, tables, benchmark lines, pictures."""
 
 import base64
+import re
 import statistics
 from pathlib import Path
+from typing import Any
 
+from aigc_course import receipts
+from aigc_course.backstage.pages import Problem, load
 from aigc_course.plumbing import rooms
-from aigc_course.receipts import figures_text, load, read
+
+COLAB = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+BINDER = "[![Launch in Binder](https://mybinder.org/badge_logo.svg)]"
+HEAD = """# What each chapter reached
+
+`aigc-course table` writes this page from the receipts beside it. Figures are medians over the seeds, with the smallest
+and largest in brackets; minutes and memory are of the machine that is named.
+"""
+
+
+def words(text: Any) -> str:
+    """Text as markdown that shows it as it is, in one line: no tags, no formatting, no cells of a table."""
+    text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"[\\`*\[\]|~]|^[#>+-]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
+
+
+def claim_text(claim: dict[str, Any]) -> str:
+    """One claim of a receipt as a sentence, with the worst value of all seeds."""
+    verdict = {True: "holds", False: "does NOT hold", None: "not claimed"}[claim["met"]]
+    value = claim["value"] if claim["value"] is not None else "never recorded"
+    return f"{verdict}: {claim['text']} ({claim['figure']} {value}, claimed {claim['bound'] or 'nothing'})"
 
 
 def badges(address: str, name: str) -> str:
     """The Colab and Binder badges of a notebook, as one line of markdown. address: OWNER/REPO; name: "03_vae"."""
-    colab = f"https://colab.research.google.com/github/{address}/blob/main/notebooks/{name}.ipynb"
     binder = f"https://mybinder.org/v2/gh/{address}/main?labpath=notebooks/{name}.ipynb"
-    return (
-        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}) "
-        f"[![Launch in Binder](https://mybinder.org/badge_logo.svg)]({binder})"
-    )
+    return f"{_colab(address, name)} {BINDER}({binder})"
 
 
-def table(notebooks: list[Path], address: str, *, where: Path | None = None) -> str:
-    """The README's table of chapters, as markdown, from the notebooks' metadata and their receipts.
+def _colab(address: str, name: str) -> str:
+    return f"{COLAB}(https://colab.research.google.com/github/{address}/blob/main/notebooks/{name}.ipynb)"
 
-    Metadata "aigc" of a notebook: "summary" (what it teaches), "data", and "figures", the names to show (else all).
+
+def table(notebooks: list[Path], address: str) -> str:
+    """The README's table of chapters: title, question, one figure beside its baseline, minutes, badge.
+
+    Of a page's metadata "aigc", "question" is what it asks, and "headline_text" has words, {} for the figure that
+    "headline" names and {other} for others. A row has few words: the rest is in `receipts_page`.
     """
-    lines = [
-        "| notebook | what it teaches | data | minutes | peak memory | figures | open |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = ["| chapter | question | reached | minutes | open |", "|---|---|---|---|---|"]
     for path in notebooks:
-        known = read(path)["metadata"].get("aigc", {})
-        cells = [f"[{path.stem}](notebooks/{path.name})", known.get("summary", ""), known.get("data", ""), "", "", ""]
-        try:
-            receipt = load(path.stem, where=where)
-        except FileNotFoundError:
-            cells[3] = "not yet measured"
-        else:
-            runs = receipt["runs"]
-            standin = [name for name, source in receipt["data"].items() if source == "stand-in"]
-            cells[2] = ", ".join(name + " (stand-in)" * (name in standin) for name in receipt["data"]) or "none"
-            cells[3] = f"{statistics.median(run['minutes'] for run in runs):.1f} ({receipt['device']})"
-            cells[4] = f"{max(run['peak_gb'] or 0 for run in runs):.1f} GB"
-            cells[5] = figures_text(receipt, known.get("figures"))
-        lines.append(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in [*cells, badges(address, path.stem)]) + " |"
-        )
+        notebook, reached, minutes = load(path), "not yet measured", ""
+        known = notebook.metadata.get("aigc", {})
+        if stored(path):
+            receipt = receipts.load(path.stem)
+            reached = _headline(path, known, receipts.columns(receipt))
+            minutes = f"{statistics.median(run['minutes'] for run in receipt['runs']):.1f}"
+        short = re.split("[,:]", _title(notebook, path))[0]
+        cells = [f"[{words(short)}](notebooks/{path.name})", words(known.get("question", "")), words(reached), minutes]
+        lines.append(f"| {' | '.join(cells)} | {_colab(address, path.stem)} |")
     return "\n".join(lines)
+
+
+def receipts_page(notebooks: list[Path], address: str) -> str:
+    """All that the stored receipts hold, as a page of markdown that lies in chapters/."""
+    parts = [HEAD]
+    for path in notebooks:
+        notebook = load(path)
+        known = notebook.metadata.get("aigc", {})
+        parts += [f"## [{words(_title(notebook, path))}](../notebooks/{path.name})", words(known.get("summary", ""))]
+        parts += [badges(address, path.stem), *map(_receipt, stored(path))]
+        parts += [] if stored(path) else [f"Not yet measured. Data: {words(known.get('data', 'none'))}."]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def stored(notebook: Path) -> list[dict[str, Any]]:
+    """The receipts of a page, of all profiles and devices. Raises ValueError for a damaged one."""
+    paths = sorted((rooms.place("chapters") / notebook.stem).glob("receipt.*.json"))
+    return [receipts.check(receipts.read(path), path) for path in paths]
+
+
+def _receipt(receipt: dict[str, Any]) -> str:
+    """One receipt as markdown: facts, figures, claims."""
+    runs = receipt["runs"]
+    data = ", ".join(name + " (stand-in)" * (source == "stand-in") for name, source in receipt["data"].items())
+    facts = [
+        f"{receipt['profile']} on {receipt['device']}",
+        f"{receipts.spread([run['minutes'] for run in runs], '.1f')} minutes",
+        f"peak memory {max(run['peak_gb'] or 0 for run in runs):.1f} GB",
+        f"data: {data or 'none'}",
+        "1 seed" if len(runs) == 1 else f"{len(runs)} seeds",
+        receipt["date"],
+    ]
+    figures = [f"| {words(name)} | {receipts.spread(values)} |" for name, values in receipts.columns(receipt).items()]
+    head = ["| figure | median (smallest–largest) |", "|---|---|"] if figures else []
+    claims = [f"- {words(claim_text(claim))}" for claim in receipt["claims"]]
+    return "\n\n".join("\n".join(lines) for lines in ([words(" · ".join(facts))], [*head, *figures], claims) if lines)
+
+
+def _title(notebook: Any, path: Path) -> str:
+    found = re.search(r"(?m)^# +(.+)$", "\n".join(cell.source for cell in notebook.cells[:1]))
+    return found[1] if found else path.stem
+
+
+def _headline(path: Path, known: dict[str, Any], columns: dict[str, list[float]]) -> str:
+    """A page's headline with the medians of its figures in it. Raises Problem for a figure that it does not have."""
+
+    def median(name: re.Match) -> str:
+        figure = name[1] or known.get("headline")
+        if figure not in columns:
+            raise Problem(f"{path.name}: its receipt has no figure {figure}, which its headline_text shows")
+        return f"{statistics.median(columns[figure]):.4g}"
+
+    return re.sub(r"\{(\w*)\}", median, str(known.get("headline_text", "")))
 
 
 def picture(notebook: Path) -> bytes | None:
     """PNG of the stored figure of the cell that metadata aigc.picture names; None where there is none."""
-    content = read(notebook)
-    wanted = content["metadata"].get("aigc", {}).get("picture")
-    for cell in content["cells"]:
-        for output in cell.get("outputs", ()) if cell.get("id") == wanted else ():
+    content = load(notebook)
+    wanted = content.metadata.get("aigc", {}).get("picture")
+    for cell in content.cells:
+        for output in cell.get("outputs", ()) if cell.id == wanted else ():
             if png := output.get("data", {}).get("image/png"):
-                return base64.b64decode("".join(png))
+                return base64.b64decode(png)
     return None
 
 
 def bench(where: Path | None = None) -> str:
-    """The README's benchmark lines: from each `benchmarks/*.json` its "readme" lines, or else its plain figures."""
+    """The README's benchmark lines: from each `benchmarks/*.json` its "readme" lines, or else its plain figures.
+
+    Raises ValueError for a damaged file.
+    """
     lines = []
     for path in sorted((where or rooms.place("benchmarks")).glob("*.json")):
-        content = read(path)
+        content = receipts.check(receipts.read(path), path)
         plain = [f"{name} {value:.4g}" for name, value in content.items() if type(value) in (int, float)]
-        lines += [f"- {line}" for line in content.get("readme") or [f"{path.stem}: {', '.join(plain)}"]]
+        said = content.get("readme") or [f"{path.stem}: {', '.join(plain)}"]
+        if not isinstance(said, list):
+            raise ValueError(f"{path.name} is damaged: readme is no list of lines; make it anew")
+        lines += [f"- {' '.join(str(line).split()).replace('<', '&lt;')}" for line in said]
     return "\n".join(lines)

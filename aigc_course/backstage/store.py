@@ -4,8 +4,36 @@ import json
 import math
 import os
 import re
+import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from aigc_course.backstage.pages import Problem
+from aigc_course.plumbing import rooms
+
+
+def results(to: str | None) -> Path:
+    """The folder for what runs and studies reach: the one that is named, else build/ of the checkout, else ./build."""
+    return writable(Path(to).expanduser().resolve() if to else (rooms.root() or Path.cwd()) / "build")
+
+
+def writable(folder: Path) -> Path:
+    """Makes a folder of results. Raises Problem where that or writing in it fails, and where a link stands there."""
+    mend = "name another folder with --to DIR"
+    if folder.is_symlink():
+        raise Problem(f"{folder} is a link, which no results are written through: remove it, or {mend}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise Problem(f"{folder} cannot be written ({error.strerror or error}): {mend}") from error
+
+
+def today() -> str:
+    """The date, UTC, as receipts hold it."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def device_kind(device: str) -> str:
@@ -83,8 +111,18 @@ def write_study(chapter: str, head: dict[str, Any], result: dict[str, Any], wher
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file under a temporary name and renames it."""
+    """Writes a text file whole or not at all: under a temporary name, which is then its own. OSError leaves nothing."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all, as `write_text` does. A link at its place is replaced, not followed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
+    try:
+        with open(part, "wb") as file:
+            file.write(content)
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Receipts: combining seeds, digests, reading back."""
+"""Receipts: combining seeds, writing whole, reading back."""
 
 import json
 import math
@@ -7,6 +7,7 @@ import pytest
 
 from aigc_course import receipts
 from aigc_course.backstage import store
+from aigc_course.plumbing import rooms
 
 
 def run(seed=0, **more):
@@ -32,10 +33,10 @@ def test_a_receipt_reads_as_the_design_shows_and_is_stable(tmp_path):
     assert receipt["runs"] == [{"seed": 0, "minutes": 3.1416, "peak_gb": 1.2346, "figures": {"a": 2, "b": 1.2346}}]
     assert list(receipt["runs"][0]["figures"]) == ["a", "b"]
     path = store.write(receipt, tmp_path)
-    assert path.name == "03_vae.lesson-cpu.json" and receipts.read(path) == receipt
+    assert path == tmp_path / "03_vae/receipt.lesson-cpu.json" and receipts.read(path) == receipt
     text = path.read_bytes()
     assert store.write(receipts.read(path), tmp_path).read_bytes() == text and b"\r" not in text
-    assert [other.name for other in tmp_path.iterdir()] == [path.name]  # no temporary file is left
+    assert [other.name for other in path.parent.iterdir()] == [path.name]  # no temporary file is left
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_load_and_figures(tmp_path):
     assert receipts.figures("03_vae", where=tmp_path) == {"loss": 94.5}
     assert receipts.figures("03_vae", "full", where=tmp_path) == {"loss": 80.0}
     assert receipts.figures_text(receipts.load("03_vae", where=tmp_path)) == "loss 94.5 (93–95)"
-    (tmp_path / "bench_vae.json").write_text('{"time_ratio": 0.08}')
+    (tmp_path / "vae.json").write_text('{"time_ratio": 0.08}')
     assert receipts.load("bench_vae", where=tmp_path) == {"time_ratio": 0.08}
     with pytest.raises(FileNotFoundError, match="no receipt of bench_gan: see benchmarks/"):
         receipts.load("bench_gan", where=tmp_path)
@@ -95,7 +96,62 @@ def test_load_and_figures(tmp_path):
         receipts.load("04_gan", where=tmp_path)
 
 
+def test_a_study_is_read_from_the_back_room_of_its_page(tmp_path):
+    head = {"device": "cpu", "date": "2026-11-22", "digest": "abc", "data": {"mnist": "upstream"}}
+    path = store.write_study("05_dcgan", head, {"rows": [{"fd": 1.23456789}]}, tmp_path)
+    assert path == tmp_path / "05_dcgan/study.json"
+    assert receipts.load("05_dcgan.study", where=tmp_path)["rows"] == [{"fd": 1.2346}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"runs": []},
+        {"runs": [{"minutes": "<script>", "peak_gb": 1, "figures": {}}]},
+        {"runs": [{"minutes": 1, "figures": {}}]},
+        {"runs": [1]},
+        {"claims": [{"text": "t"}]},
+        {"data": ["mnist"]},
+        {"digest": None},
+        {"device": 1},
+    ],
+    ids=str,
+)
+def test_a_forged_receipt_is_told_in_a_sentence(tmp_path, change):
+    path = store.write(store.combine("03_vae", [run()], "abc", "2026-11-22"), tmp_path)
+    path.write_text(json.dumps(receipts.read(path) | change))
+    said = r"03_vae/receipt.lesson-cpu.json is damaged: [^\n]{1,20} is not as it should be; make it anew"
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        receipts.load("03_vae", where=tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "1", "[" * 100_000, '{"chapter": "05_dcgan"}'])
+@pytest.mark.parametrize("name", ["receipt.lesson-cpu.json", "study.json"])
+def test_a_damaged_file_is_told_in_a_sentence(tmp_path, name, content):
+    (tmp_path / "05_dcgan").mkdir()
+    (tmp_path / "05_dcgan" / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"^05_dcgan/{name} is damaged: .*; make it anew$"):
+        receipts.load("05_dcgan" + ".study" * (name == "study.json"), where=tmp_path)
+
+
+def test_a_file_is_written_whole_or_not_at_all_and_through_no_link(tmp_path, monkeypatch):
+    path, mine = tmp_path / "a.json", tmp_path / "mine.txt"
+    mine.write_text("mine")
+    path.symlink_to(mine)
+    store.write_text(path, "whole")
+    assert path.read_text() == "whole" and not path.is_symlink() and mine.read_text() == "mine"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.write_text(path, "half")
+    assert path.read_text() == "whole" and sorted(tmp_path.iterdir()) == [path, mine]
+
+
 def test_the_wheel_and_the_checkout_each_have_their_receipts(tmp_path, monkeypatch):
-    assert receipts.folder() == receipts.PACKAGE.parent / "receipts"
-    monkeypatch.setattr(receipts, "PACKAGE", tmp_path / "site-packages/aigc_course")
-    assert receipts.root() is None and receipts.folder() == tmp_path / "site-packages/aigc_course/_receipts"
+    assert rooms.place("chapters") == rooms.PACKAGE.parent / "chapters"
+    monkeypatch.setattr(rooms, "PACKAGE", tmp_path / "site-packages/aigc_course")
+    store.write(store.combine("03_vae", [run()], "abc", "2026-11-22"), rooms.PACKAGE / "_chapters")
+    assert rooms.root() is None and receipts.load("03_vae")["digest"] == "abc"
