@@ -124,7 +124,8 @@ def lab(args: argparse.Namespace) -> int:
 
 def reset(args: argparse.Namespace) -> int:
     """Makes fresh working copies of chapters; the old ones stay beside them, under another name."""
-    for page in choose(sorted(rooms.place("notebooks").glob("[0-9]*.ipynb")), args.chapter):
+    wanted = [Path(word).name.removesuffix(".ipynb") for word in args.chapter]  # a copy's path means its page
+    for page in choose(sorted(rooms.place("notebooks").glob("[0-9]*.ipynb")), wanted):
         try:
             print(labs.reset(page))
         except OSError as error:

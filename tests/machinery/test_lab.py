@@ -122,7 +122,7 @@ def test_reset_takes_the_original_and_keeps_every_old_copy(checkout, capsys):
     for n, kept in enumerate(("old-03_vae.ipynb", "old-03_vae-2.ipynb"), start=5):
         work_on(copy, f"x = {n}")
         capsys.readouterr()
-        assert cli.main(["reset", "03_vae"]) == 0
+        assert cli.main(["reset", "my-notebooks/03_vae.ipynb"]) == 0
         assert capsys.readouterr().out == f"03_vae is fresh in my-notebooks/, your old copy is now {kept}.\n"
         assert code_of(copy) == "x = 1" and code_of(copy.with_name(kept)) == f"x = {n}"
     assert cli.main(["reset", "03"]) == 0 and len(list(copy.parent.glob("old-*"))) == 2  # nothing to keep
