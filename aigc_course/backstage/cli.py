@@ -1,4 +1,4 @@
-"""The command line: `aigc-course run | study | lab | fetch | doctor | test | table | badges`.
+"""The command line: `aigc-course run | study | lab | reset | fetch | doctor | test | table | badges`.
 
 Each command imports what it needs, so that `aigc-course --help` answers at once.
 """
@@ -16,21 +16,19 @@ from pathlib import Path
 
 from aigc_course import __version__, receipts
 from aigc_course.backstage import digest as digests
+from aigc_course.backstage import lab as labs
 from aigc_course.backstage import readme, store
 from aigc_course.backstage.pages import Problem, choose, load, pages
 from aigc_course.plumbing import rooms
 
 
 def notebooks_folder() -> Path:
-    """The notebooks: those of the checkout, else ./aigc-notebooks, where missing ones are copied from the wheel."""
+    """The notebooks: those of the checkout, else the working copies in ./aigc-notebooks."""
     if rooms.root():
         return rooms.root() / "notebooks"
-    target = Path("aigc-notebooks").resolve()
-    for source in sorted((rooms.PACKAGE / "_notebooks").glob("*.ipynb")):
-        if not (target / source.name).exists():  # what a learner changed stays
-            target.mkdir(exist_ok=True)
-            shutil.copyfile(source, target / source.name)
-    return target
+    for sentence in labs.refresh():
+        print(sentence)
+    return labs.folder()
 
 
 def changed(notebooks: list[Path], profile: str | None) -> list[Path]:
@@ -141,34 +139,19 @@ def study(args: argparse.Namespace) -> int:
 
 
 def lab(args: argparse.Namespace) -> int:
-    """Opens the course in JupyterLab, on a free port; without a screen it prints the address."""
-    import importlib.util
-    import secrets
-    import socket
+    """Opens working copies of the pages in JupyterLab; further options go to it. Copies you edited stay as they are."""
+    return labs.start(args.extra)
 
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise Problem("JupyterLab is missing: python -m pip install jupyterlab")
-    port, tried = 0, iter(range(8888, 8988))
-    while not port:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", next(tried)))
-                port = probe.getsockname()[1]
-            except OSError:
-                continue
-    screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    screen = screen and not os.environ.get("CI")
-    token, page = secrets.token_hex(16), "/lab/tree/00_start_here.ipynb"
-    print(f"The course: http://localhost:{port}{page}?token={token}")
-    print("Your browser opens it. Ctrl-C ends it." if screen else "Open this address in a browser. Ctrl-C ends it.")
-    command = [sys.executable, "-m", "jupyterlab", "--allow-root", f"--port={port}", "--log-level=WARN"]
-    command += [f"--LabApp.default_url={page}", f"--ServerApp.root_dir={notebooks_folder()}"]
-    command += ["--ServerApp.answer_yes=True", *([] if screen else ["--no-browser"]), *args.extra]
-    env = os.environ | {"JUPYTER_TOKEN": token}
-    if sys.platform != "win32":
-        sys.stdout.flush()
-        os.execve(sys.executable, command, env)  # JupyterLab takes our place, and gets every signal
-    return subprocess.call(command, env=env)
+
+def reset(args: argparse.Namespace) -> int:
+    """Makes fresh working copies of chapters; the old ones stay beside them, under another name."""
+    wanted = [Path(word).name.removesuffix(".ipynb") for word in args.chapter]  # a copy's path means its page
+    for page in choose(sorted(rooms.place("notebooks").glob("[0-9]*.ipynb")), wanted):
+        try:
+            print(labs.reset(page))
+        except OSError as error:
+            raise Problem(f"{page.stem} cannot be copied to {labs.folder()}: {error.strerror or error}") from error
+    return 0
 
 
 def fetch(args: argparse.Namespace) -> int:
@@ -343,6 +326,9 @@ def main(argv: list[str] | None = None) -> int:
     option("--same", action="store_true", help="stamp a study whose code moved, if its short form finds the same")
     option("--to", metavar="DIR", help="a folder for the results, instead of build/")
     add(lab, "open the course in JupyterLab; further options go to it")
+    add(reset, "a fresh working copy of a chapter; yours stays under another name")(
+        "chapter", nargs="+", help="03, 03_vae or a path"
+    )
     option = add(fetch, "download datasets, for later or for a class without a network")
     option("dataset", nargs="*")
     option("--all", action="store_true", help="every dataset")

@@ -125,7 +125,7 @@ def test_same_stamps_or_says_why_not(repo, study, capsys, monkeypatch, command):
     assert cli.main([command, "98", "--same"]) == 1 and "✗ " in capsys.readouterr().out
 
 
-# --- fetch, doctor, lab ------------------------------------------------------------------------------------
+# --- fetch, doctor ------------------------------------------------------------------------------------
 
 
 def test_fetch_makes_a_mirror_from_a_mirror(tmp_path, monkeypatch, capsys):
@@ -219,35 +219,6 @@ sys.exit(cli.main(["doctor"]))
     words = " ".join(done.stdout.split())
     assert done.returncode == 1 and "✗ torch does not load: ImportError: libtorch_cpu.so" in words and not done.stderr
     assert "→ python -m pip install" in words and "Memory" in words and "mnist" in words
-
-
-def test_lab_from_a_wheel_takes_the_embedded_notebooks_and_keeps_what_was_changed(tmp_path, monkeypatch, capsys):
-    package, here = tmp_path / "package", tmp_path / "here"
-    (package / "_notebooks").mkdir(parents=True)
-    here.mkdir()
-    for name in ("00_start_here", "03_vae"):
-        (package / "_notebooks" / f"{name}.ipynb").write_text("new")
-    monkeypatch.setattr(receipts, "root", lambda: None)
-    monkeypatch.setattr(receipts, "PACKAGE", package)
-    monkeypatch.chdir(here)
-    (here / "aigc-notebooks").mkdir()
-    (here / "aigc-notebooks/03_vae.ipynb").write_text("my notes")
-    started = []
-
-    monkeypatch.setattr(cli.sys, "platform", "linux")
-    monkeypatch.setattr(cli.os, "execve", lambda program, command, env: started.append((command, env)))
-    monkeypatch.setattr(cli.subprocess, "call", lambda command, env: 0)
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CI", "1")
-    assert cli.main(["lab", "--ip=0.0.0.0"]) == 0
-    command, env = started[0]
-    assert (here / "aigc-notebooks/00_start_here.ipynb").read_text() == "new"
-    assert (here / "aigc-notebooks/03_vae.ipynb").read_text() == "my notes"
-    assert "--no-browser" in command and "--allow-root" in command and command[-1] == "--ip=0.0.0.0"
-    address = re.search(r"http://localhost:(\d+)/lab/tree/00_start_here.ipynb\?token=(\w+)", capsys.readouterr().out)
-    assert f"--port={address[1]}" in command and env["JUPYTER_TOKEN"] == address[2]
-    assert cli.main(["badges"]) == 2
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():

@@ -1,14 +1,11 @@
-"""JupyterLab in a real browser: the first notebook runs, its slider moves, its picture changes."""
+"""What a learner meets: `aigc-course lab` in a checkout of its own, pages run in a real browser from top to bottom."""
 
-import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -16,122 +13,167 @@ import pytest
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 REPO = Path(__file__).resolve().parents[2]
-NOTEBOOK = REPO / "notebooks" / "00_start_here.ipynb"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 OPTIONS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
-FINISHED = """trouble => {
+PAGES = ("00_start_here", "03_vae", "11_gpt")
+TROUBLE = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
+CELLS = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputPrompt"
+FINISHED = """([cells, trouble]) => {
     if (document.querySelector(trouble)) return true;
-    const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.textContent);
+    const prompts = [...document.querySelectorAll(cells)].map(prompt => prompt.textContent);
     return prompts.length > 0 && prompts.every(text => /\\[\\d+\\]/.test(text));
 }"""
-TROUBLE = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
+UNNAMED = "images => images.filter(image => !(image.alt || '').trim()).map(image => image.outerHTML.slice(0, 80))"
+CUT = "labels => labels.filter(label => label.scrollWidth > label.clientWidth).map(label => label.textContent)"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(BROWSER is None, reason=f"no browser is installed: none of {', '.join(NAMES)}"),
 ]
 
 
-@pytest.fixture
-def lab(tmp_path):
-    """The address of a JupyterLab of its own that serves a copy of the notebook, without outputs."""
-    import nbformat
-
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    notebook.metadata.pop("widgets", None)
-    served = tmp_path / "served"
-    served.mkdir()
-    nbformat.write(notebook, served / NOTEBOOK.name)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
-    command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={served}", "--LabApp.extension_manager=readonly"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    own = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR")}
-    own |= {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"), "AIGC_PROFILE": "smoke", "AIGC_OFFLINE": "1"}
-    settings = {  # no question about news over the page; cells out of sight stay in the page
-        "apputils-extension/notification": {"fetchNews": "false"},
-        "notebook-extension/tracker": {"windowingMode": "none"},
-    }
-    for name, values in settings.items():
-        file = tmp_path / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(values))
-    address, log = f"http://127.0.0.1:{port}", tmp_path / "lab.log"
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The checkout, the address of its JupyterLab with the token in it, as printed, and what else was printed."""
+    top, home = tmp_path_factory.mktemp("lab") / "course", tmp_path_factory.mktemp("home")
+    ignored = (".git", ".venv", "build", "dist", "my-notebooks", "*.egg-info", "__pycache__", ".*cache")
+    shutil.copytree(REPO, top, ignore=shutil.ignore_patterns(*ignored))
+    settings = home / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"windowingMode": "none"}')  # cells out of sight stay in the page, where the test looks
+    command = [sys.executable, "-m", "aigc_course.backstage.cli", "lab", "--no-browser"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AIGC_", "JUPYTER"))}
+    env |= {"HOME": str(home), "PYTHONPATH": str(top), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
+    env |= {"AIGC_PROFILE": "smoke", "AIGC_OFFLINE": "1", "AIGC_CACHE": str(home / "cache")}
+    log = home / "lab.log"
     with log.open("w") as stream:
-        server = subprocess.Popen(command, env=os.environ | own, stdout=stream, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command, cwd=top, env=env, stdout=stream, stderr=subprocess.STDOUT)
         try:
-            deadline = time.monotonic() + 120
-            while True:
+            deadline, address = time.monotonic() + 120, None
+            while not address:
                 assert server.poll() is None and time.monotonic() < deadline, log.read_text()
-                try:
-                    opener.open(f"{address}/api", timeout=2).close()
-                    break
-                except OSError:
-                    time.sleep(0.5)
-            yield address
+                time.sleep(0.5)
+                address = re.search(r"http://127\.0\.0\.1:\d+/lab/tree/(\S+)\?token=\w+", log.read_text())
+            yield top, address, log
         finally:
             server.terminate()  # it ends its kernels
             server.wait(30)
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, headless=True, args=OPTIONS.split())
+        yield browser
+        browser.close()
+
+
+def menu(page, *words):
+    for word in words:
+        page.get_by_role("menuitem", name=word, exact=True).click()
+
+
 def run_all(page):
-    """Run > Run All Cells, which JupyterLab loses when it comes too early, so again until a prompt shows a number."""
+    """Clears what is stored and runs all cells; JupyterLab forgets it when asked too early: until one is numbered."""
     page.get_by_text("| Idle").wait_for()
+    menu(page, "Edit", "Clear Outputs of All Cells")
     for _ in range(6):
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        menu(page, "Run", "Run All Cells")
         page.wait_for_timeout(2000)
         if page.locator(".jp-Dialog").count():  # "Select Kernel"
             page.locator(".jp-Dialog .jp-mod-accept").click()
             page.wait_for_timeout(2000)
-        if page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_text=re.compile(r"\[(\d+|\*)\]")).count():
+        if page.locator(CELLS).filter(has_text=re.compile(r"\[(\d+|\*)\]")).count():
             break
-    page.wait_for_function(FINISHED, arg=TROUBLE, timeout=300_000)
+    page.wait_for_function(FINISHED, arg=[CELLS, TROUBLE], timeout=600_000)
     page.get_by_text("| Idle").wait_for()
 
 
-def test_slider_changes_the_picture(lab, tmp_path):
-    shot = REPO / "build" / "browser.png"
-    shot.parent.mkdir(exist_ok=True)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, headless=True, args=OPTIONS.split())
-        page = browser.new_page(viewport={"width": 1300, "height": 1000})
-        page.set_default_timeout(60_000)
-        try:
-            page.goto(f"{lab}/lab/tree/{NOTEBOOK.name}?reset")
-            page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
-            page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-            run_all(page)
-            assert page.locator(TROUBLE).all_inner_texts() == []
-            check = page.locator(".jp-OutputArea-output").filter(has_text="not attempted yet")
-            assert check.count() == 1, "the check of the exercise does not say that it was not attempted"
+def changes(picture, before, page):
+    deadline = time.monotonic() + 20
+    while picture.screenshot() == before and time.monotonic() < deadline:
+        page.wait_for_timeout(200)
+    return picture.screenshot() != before
 
-            output = page.locator(".jp-OutputArea-output:has(.widget-slider)").first
-            handle = output.locator(".widget-slider .noUi-handle").first
-            picture, readout = output.locator("img").first, output.locator(".widget-readout").first
-            handle.scroll_into_view_if_needed()
-            picture.wait_for()
-            number, before = readout.inner_text(), picture.screenshot()
-            handle.focus()
-            for key in ("ArrowLeft", "ArrowRight"):  # it may stand at one end
-                for _ in range(10):
-                    handle.press(key)
-                if readout.inner_text() != number:
-                    break
-            deadline = time.monotonic() + 20
-            while picture.screenshot() == before and time.monotonic() < deadline:
-                page.wait_for_timeout(200)
-            assert readout.inner_text() != number, "the slider does not move"
-            assert picture.screenshot() != before, f"the picture stays the same, slider from {number}"
-            assert page.locator(TROUBLE).all_inner_texts() == []
-        finally:
-            page.screenshot(path=shot)
-            browser.close()
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_as_a_learner_meets_it(lab, browser, name):
+    top, address, _ = lab
+    original = (top / "notebooks" / f"{name}.ipynb").read_bytes()
+    shot = REPO / "build" / f"browser-{name}.png"
+    shot.parent.mkdir(exist_ok=True)
+    page = browser.new_page(viewport={"width": 1300, "height": 1000})
+    page.set_default_timeout(60_000)
+    try:
+        assert address[1] == "my-notebooks/00_start_here.ipynb"
+        page.goto(address[0].replace(address[1], f"my-notebooks/{name}.ipynb") + "&reset")
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        page.wait_for_timeout(3000)  # a question would come now
+        greetings = page.locator(".jp-Dialog, .Toastify__toast, .jp-Notification-Toast")
+        assert greetings.all_inner_texts() == []
+        page.get_by_title(re.compile("^Notebook trusted")).wait_for()
+
+        run_all(page)
+        assert page.locator(TROUBLE).all_inner_texts() == [] and greetings.all_inner_texts() == []
+        if name == "00_start_here":
+            assert page.locator(".jp-OutputArea-output").filter(has_text="not attempted yet").count() == 1
+        images = page.locator(".jp-OutputArea-output img")
+        assert images.count() > 0 and images.evaluate_all(UNNAMED) == [], "pictures without alternative texts"
+
+        output = page.locator(".jp-OutputArea-output:has(.widget-slider)").first
+        assert output.locator(".widget-label").evaluate_all(CUT) == [], "labels that are cut"
+        handle, picture = output.locator(".widget-slider .noUi-handle").first, output.locator("img").first
+        readout = output.locator(".widget-readout").first
+        picture.scroll_into_view_if_needed()
+        picture.wait_for()
+
+        number, before = readout.inner_text(), picture.screenshot()
+        handle.focus()
+        for key in ("ArrowLeft", "ArrowRight"):  # it may stand at one end
+            for _ in range(10):
+                handle.press(key)
+            if readout.inner_text() != number:
+                break
+        assert readout.inner_text() != number, "the keyboard does not move the slider"
+        assert changes(picture, before, page), f"the picture stays the same, by keyboard from {number}"
+
+        number, before = readout.inner_text(), picture.screenshot()
+        bar = output.locator(".widget-slider .noUi-base").first.bounding_box()
+        at = handle.bounding_box()
+        left = at["x"] - bar["x"] > bar["width"] / 2  # to the far end
+        page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(bar["x"] + bar["width"] * (0.1 if left else 0.9), at["y"] + at["height"] / 2, steps=8)
+        page.mouse.up()
+        assert changes(picture, before, page), f"the picture stays the same, by mouse from {number}"
+        assert readout.inner_text() != number, "the mouse does not move the slider"
+        assert page.locator(TROUBLE).all_inner_texts() == []
+
+        page.keyboard.press("Control+s")
+        page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')")
+        assert (top / "my-notebooks" / f"{name}.ipynb").read_bytes() != original
+        assert (top / "notebooks" / f"{name}.ipynb").read_bytes() == original
+        menu(page, "Kernel", "Shut Down Kernel")
+    finally:
+        page.screenshot(path=shot)
+        page.close()
+
+
+def test_the_readme_and_the_original_are_a_click_away(lab, browser):
+    _, address, _ = lab
+    page = browser.new_page(viewport={"width": 1300, "height": 1000})
+    page.set_default_timeout(60_000)
+    try:
+        page.goto(address[0] + "&reset")
+        files = page.locator(".jp-DirListing-item")
+        files.filter(has_text="originals").dblclick()
+        page.locator(".jp-BreadCrumbs").filter(has_text="originals").wait_for()
+        files.filter(has_text="03_vae.ipynb").dblclick()
+        page.get_by_text("notebook is read-only").wait_for()
+        page.goto(address[0].replace(address[1], "README.md") + "&reset")
+        page.locator(".jp-MarkdownViewer").get_by_text("aigc-course lab").first.wait_for()
+    finally:
+        page.close()

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
 
@@ -82,7 +83,9 @@ def colab():
 def address(tmp_path_factory):
     """A git repository with this working tree's files, tagged as a release: what the setup cell installs from."""
     clone = tmp_path_factory.mktemp("git") / "aigc-course"
-    ignored = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*cache")
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", "build", "dist", "my-notebooks", "*.egg-info", "__pycache__", ".*cache"
+    )
     shutil.copytree(REPO, clone, ignore=ignored)
     git = ["git", "-C", clone, "-c", "user.name=test", "-c", "user.email=test@example.org"]
     call(*git, "init", "-q")
@@ -92,6 +95,12 @@ def address(tmp_path_factory):
     return clone.as_uri()
 
 
+def instead_of_github(address):
+    """Settings of git that make it take a local repository where the setup cell names the course's address."""
+    github = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{address}.insteadOf", "GIT_CONFIG_VALUE_0": github}
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_first_minute(notebook, colab, address, tmp_path):
     python, before = colab
@@ -99,7 +108,7 @@ def test_first_minute(notebook, colab, address, tmp_path):
     folder.mkdir()
     shutil.copy(notebook, folder)
     env = {name: value for name, value in os.environ.items() if not re.match("AIGC_|PYTHON|VIRTUAL_ENV|JUPYTER", name)}
-    env |= {"AIGC_COURSE_REPO": address, "AIGC_PROFILE": "smoke", "AIGC_QUIET": "1"}
+    env |= instead_of_github(address) | {"COLAB_RELEASE_TAG": "test", "AIGC_PROFILE": "smoke", "AIGC_QUIET": "1"}
     env |= {"AIGC_OFFLINE": "1", "AIGC_CACHE": str(tmp_path / "cache")}  # no network for data; the installation has it
     env["PATH"] = os.pathsep.join([str(python.parent), env["PATH"]])
     call(python, "-c", EXECUTE, notebook.name, cwd=folder, env=env, timeout=540)

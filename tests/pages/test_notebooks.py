@@ -131,7 +131,7 @@ def badges(nb, name):
         if f"]({target})" not in title:
             yield f"no badge leads to {target} (aigc-course badges)"
     for cell in code_cells(nb)[:1]:
-        if f'"{ADDRESS}"' not in source(cell) or not re.search(rf"@v{re.escape(__version__)}\b", source(cell)):
+        if f'"git+{ADDRESS}@v{__version__}"' not in source(cell):
             yield f"the setup cell does not install {ADDRESS} at v{__version__} (aigc-course badges)"
 
 
@@ -283,7 +283,7 @@ def good():
         _cell("markdown", "title", f"# Made up\n\n[![Colab](https://x/c.svg)](https://colab.research.google.com/github/"
               f"{owner_repo}/blob/main/{path}) [![Binder](https://x/b.svg)](https://mybinder.org/v2/gh/{owner_repo}/"
               f"main?labpath={path})\n\nSee [the end](#The-end)."),
-        _cell("code", "setup", f'repo = "{ADDRESS}"\ncourse = f"aigc-course @ git+{{repo}}@v{__version__}"'),
+        _cell("code", "setup", f'course = "git+{ADDRESS}@v{__version__}"'),
         _cell("code", "settings", "n_steps = 10"),
         _cell("code", "claims", 'run.claim("x", "better", lesson=">= 1")'),
     ]  # fmt: skip
@@ -350,7 +350,7 @@ BROKEN = {
     "no badge leads to https://colab": lambda nb: nb["cells"][0].update(
         source=nb["cells"][0]["source"].replace("google.com/github/", "google.com/github/x")
     ),
-    "does not install": _set(1, "source", f'repo = "{ADDRESS}"\ncourse = f"aigc-course @ git+{{repo}}@v0.0.0"'),
+    "does not install": _set(1, "source", f'course = "git+{ADDRESS}@v0.0.0"'),
     f"more than {MAX_LINES}": _set(2, "source", "a = 1\n" * MAX_LINES + "b = 1"),
     "without a reason": _set(2, "source", "# NBVAL_SKIP\na = 1"),
     "settings is skipped": _set(2, "metadata", {"tags": ["nbval-skip"]}),
