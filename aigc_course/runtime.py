@@ -7,12 +7,13 @@ import random
 import re
 import sys
 import time
+import tomllib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from aigc_course.plumbing import fetch, machine, style
+from aigc_course.plumbing import fetch, machine, rooms, style
 from aigc_course.plumbing.console import say
 from aigc_course.plumbing.settings import setting, write_atomically
 
@@ -40,7 +41,7 @@ class Run:
     gpu_memory_gb: float | None
     torch: str
     figures: dict[str, float] = field(default_factory=dict)
-    claims: dict[tuple[str, str], dict] = field(default_factory=dict)
+    claimed: dict[tuple[str, str], dict] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
     def budget(self, *, smoke: T, lesson: T, full: T) -> T:
@@ -66,6 +67,16 @@ class Run:
         self.figures[name] = number
         self._write()
         return number
+
+    def claims(self, page: str) -> None:
+        """`claim` all that the back room of a page claims, `chapters/<page>/claims.toml`.
+
+        An entry has figure, text, and the bounds lesson, full, standin; with optional = true it waits for its figure.
+        """
+        path = rooms.place("chapters") / page / "claims.toml"
+        for entry in tomllib.loads(path.read_text(encoding="utf-8"))["claim"]:
+            if not entry.pop("optional", False) or entry["figure"] in self.figures:
+                self.claim(**entry)
 
     def claim(
         self, figure: str, text: str, *, lesson: str | None = None, full: str | None = None, standin: str | None = None
@@ -94,7 +105,7 @@ class Run:
         used = ", ".join(f"{name} {source}" for name, source in fetch.used.items()) or "none"
         line = f"{verdict}: {text} ({figure} {shown}{claimed}; data: {used})"
         say(line)
-        self.claims[figure, text] = {"text": text, "figure": figure, "bound": bound, "value": value, "met": met}
+        self.claimed[figure, text] = {"text": text, "figure": figure, "bound": bound, "value": value, "met": met}
         self._write()
         if met is False and setting("AIGC_STRICT", "0", "1") == "1":
             raise ClaimFailed(line)
@@ -113,7 +124,7 @@ class Run:
         if self.device.type == "cuda":
             state["peak_gpu_gb"] = sys.modules["torch"].cuda.max_memory_allocated() / 1e9
         state["figures"] = {name: _finite(value) for name, value in self.figures.items()}
-        state["claims"] = [claim | {"value": _finite(claim["value"])} for claim in self.claims.values()]
+        state["claims"] = [claim | {"value": _finite(claim["value"])} for claim in self.claimed.values()]
         write_atomically(Path(path), lambda file: file.write_text(json.dumps(state, indent=1), encoding="utf-8"))
 
 

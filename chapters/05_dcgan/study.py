@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from aigc_course import data, gan, metrics, train
 
+SHORT = {"n_steps": 2, "n_samples": 60}  # for `aigc-course study 05 --same`
 STEPS = 400
 BATCH, LATENT, EVERY = 64, 32, 8
 PLAIN = {"gamma": 0.0, "spectral": False, "lr": 4e-3, "lr_generator": 4e-3, "real_label": 1.0, "fall": False}

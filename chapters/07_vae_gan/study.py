@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from aigc_course import data, gan, metrics, train, vae
 
+SHORT = {"N_STEPS": 2, "parent.n_steps": 2}  # for `aigc-course study 07 --same`
 N_STEPS, BATCH_SIZE, LATENT_DIM, LR = 250, 64, 32, 3e-3
 N_RESTORED, N_DRAWN, WEIGHT, GAMMA, R1 = 32, 64, 300, 0.01, 0.5
 FULL = {"pixels": 0.5, "kl": 1.0, "both": False}

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from aigc_course import data, gpt, metrics, optim, text
 
+SHORT = {"fit.n_steps": 2, "N_SCORED": 2000, "LENGTHS": [2, 3, 4]}  # for `aigc-course study 11 --same`
 N_STEPS, BATCH_SIZE, CONTEXT, N_LAYERS, WIDTH, HEAD = 150, 8, 128, 4, 128, 32
 N_SCORED = 25_000  # characters of the held-out part
 PARTS = {  # name in the table: flag

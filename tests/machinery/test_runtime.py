@@ -284,7 +284,7 @@ def test_claims_are_one_line_without_markup(text):
     run.record("loss", 1)
     with pytest.raises(ValueError, match="a claim is one line of words, without <tags> and comments, not"):
         run.claim("loss", text, lesson="<= 1")
-    assert run.claims == {}
+    assert run.claimed == {}
     assert run.claim("loss", "|loss| < 2 and > 0, F₁ – “half”", lesson="<= 1") is True
 
 
@@ -319,7 +319,7 @@ def test_a_claim_is_held_or_not_or_not_made(profile, used, value, met, said, mon
     capsys.readouterr()
     assert run.claim("loss", "small", lesson="<= 95", full="<= 93", standin="<= 60") is met
     assert re.match(said, capsys.readouterr().out)
-    assert [claim["met"] for claim in run.claims.values()] == [met]
+    assert [claim["met"] for claim in run.claimed.values()] == [met]
     monkeypatch.setenv("AIGC_STRICT", "1")
     if met is False:
         with pytest.raises(runtime.ClaimFailed, match="NOT HELD: small"):

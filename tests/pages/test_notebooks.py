@@ -88,7 +88,7 @@ def anatomy(nb, name):
         yield "the last cell is not the markdown cell `summary`"
     if kinds.get("claims") != "code":
         yield "there is no code cell `claims`"
-    elif "run.claim(" not in source(nb["cells"][ids.index("claims")]):
+    elif f'run.claims("{name}")' not in source(nb["cells"][ids.index("claims")]):
         yield "the cell `claims` claims nothing"
     if not nb["metadata"].get("aigc", {}).get("summary"):
         yield "metadata aigc.summary, what the chapter teaches, is missing; the README's table shows it"
@@ -285,7 +285,7 @@ def good():
               f"main?labpath={path})\n\nSee [the end](#The-end)."),
         _cell("code", "setup", f'course = "git+{ADDRESS}@v{__version__}"'),
         _cell("code", "settings", "n_steps = 10"),
-        _cell("code", "claims", 'run.claim("x", "better", lesson=">= 1")'),
+        _cell("code", "claims", 'run.claims("99_made_up")'),
     ]  # fmt: skip
     for n in range(1, 6):
         cells += [
@@ -388,3 +388,20 @@ def test_a_reason_for_skipping_is_enough(good):
     name, nb = good
     nb["cells"][2]["source"] = "# NBVAL_SKIP: asks the learner to type\na = input()"
     assert not list(code(nb, name))
+
+
+# --- claims --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_claims_are_of_recorded_figures_and_those_of_the_receipts(path):
+    """A bound that is moved after the run no longer agrees with the receipt that the run wrote."""
+    room = REPO / "chapters" / path.stem
+    entries = tomllib.loads((room / "claims.toml").read_text(encoding="utf-8"))["claim"]
+    for entry in entries:
+        assert entry.keys() <= {"figure", "text", "lesson", "full", "standin", "optional"}
+        assert {"lesson", "full"} & entry.keys() and len(entry["text"]) > 10
+    for receipt in map(receipts.read, sorted(room.glob("receipt.*.json"))):
+        made = [(claim["figure"], claim["text"], claim["bound"]) for claim in receipt["claims"]]
+        assert made == [(entry["figure"], entry["text"], entry.get(receipt["profile"])) for entry in entries]
+        assert all(entry["figure"] in run["figures"] for entry in entries for run in receipt["runs"])
