@@ -332,7 +332,7 @@ def spans(tags: list[str]) -> set[tuple[int, int]]:
 
     tags: a list of "B", "I" and "O"; ValueError for anything else, of which no entity would be found.
     """
-    if isinstance(tags, str) or not set(tags) <= set("BIO"):
+    if isinstance(tags, str) or any(tag not in ("B", "I", "O") for tag in tags):
         raise ValueError(f"the tags of a sentence are a list of B, I and O, not {tags!r:.60}")
     found, start = set(), None
     for i, tag in enumerate([*tags, "O"]):
