@@ -273,8 +273,9 @@ def nats_per_token(
     """
     N = len(ids)
     context = min(context, N - 1)
-    if ids.ndim != 1 or N < 2 or not 1 <= stride:
-        raise ValueError(f"ids have shape {tuple(ids.shape)} and the stride is {stride}; expected (N,), N > 1, from 1")
+    if ids.ndim != 1 or N < 2 or min(context, stride) < 1:
+        sizes = f"ids have shape {tuple(ids.shape)}, the context is {context}, the stride {stride}"
+        raise ValueError(f"{sizes}; expected (N,), N > 1, and at least 1 for each")
     stride = min(stride, context)
     starts = list(range(0, N - 1 - context, stride)) + [N - 1 - context]  # the last window ends with the text
     scored_to, total = 0, 0.0
@@ -294,8 +295,10 @@ def nats_per_token(
 def longest_overlap(sample: str, corpus: str) -> str:
     """The longest piece of sample that stands in corpus, word for word; the first of several; "" where there is none.
 
-    Grows a window over the sample, as a piece that is in the corpus has all its pieces there.
+    Grows a window over the sample, as a piece that is in the corpus has all its pieces there. TypeError for no texts.
     """
+    if not (isinstance(sample, str) and isinstance(corpus, str)):
+        raise TypeError(f"sample and corpus are one text each, not {type(sample).__name__} and {type(corpus).__name__}")
     best, start = "", 0
     for end in range(1, len(sample) + 1):
         while start < end and sample[start:end] not in corpus:
@@ -308,13 +311,16 @@ def longest_overlap(sample: str, corpus: str) -> str:
 def bleu(texts: list[str], references: list[list[str]]) -> float:
     """Corpus BLEU, 0 to 100, of texts against one or more references each, by sacrebleu with its own tokenizer.
 
-    ValueError where there are not as many lists of references as texts, or an empty one.
+    ValueError where there are not as many lists of references as texts, or an empty one. TypeError for a text in place
+    of a list, whose characters would count as texts.
 
     Sources: Papineni et al. (2002), BLEU; Post (2018), arXiv:1804.08771.
     """
     from sacrebleu import corpus_bleu
 
-    if len(texts) != len(references) or not all(references):
+    if wrong := [x for x in (texts, references, *references) if isinstance(x, str)]:
+        raise TypeError(f"texts are a list, references a list of lists; {wrong[0][:40]!r} is a text in place of a list")
+    if not texts or len(texts) != len(references) or not all(references):
         raise ValueError(f"{len(texts)} texts and {len(references)} lists of references, each of at least one")
     most = max(len(refs) for refs in references)
     columns = [[refs[i] if i < len(refs) else None for refs in references] for i in range(most)]
@@ -322,7 +328,12 @@ def bleu(texts: list[str], references: list[list[str]]) -> float:
 
 
 def spans(tags: list[str]) -> set[tuple[int, int]]:
-    """Entities of BIO tags as (first, last + 1). An I that follows no B or I begins an entity, as conlleval has it."""
+    """Entities of BIO tags as (first, last + 1). An I that follows no B or I begins an entity, as conlleval has it.
+
+    tags: a list of "B", "I" and "O"; ValueError for anything else, of which no entity would be found.
+    """
+    if isinstance(tags, str) or any(tag not in ("B", "I", "O") for tag in tags):
+        raise ValueError(f"the tags of a sentence are a list of B, I and O, not {tags!r:.60}")
     found, start = set(), None
     for i, tag in enumerate([*tags, "O"]):
         if start is not None and tag != "I":
@@ -336,7 +347,7 @@ def spans(tags: list[str]) -> set[tuple[int, int]]:
 def entity_f1(true: list[list[str]], predicted: list[list[str]]) -> float:
     """F1 over entities of all sentences: one counts only where both ends are right. 0 where none is predicted.
 
-    true, predicted: a list of BIO tags a sentence. ValueError where they are not of one length.
+    true, predicted: a list of BIO tags a sentence. ValueError where they are not of one length, and as in `spans`.
 
     Source: Tjong Kim Sang & De Meulder (2003), the CoNLL-2003 shared task, arXiv:cs/0306050.
     """

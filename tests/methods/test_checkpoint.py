@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from aigc_course import data, finetune, gpt, metrics
+from aigc_course import data, gpt, metrics
 
 REPO = Path(__file__).resolve().parents[2]
 FOLDER = data.embedded("course_gpt2/config.json").parent
-RECEIPT = json.loads((REPO / "receipts/pretrain.json").read_text(encoding="utf-8"))
+RECEIPT = json.loads((REPO / "makers/pretrain.json").read_text(encoding="utf-8"))
 CARD = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 # From the last tenth of tinyshakespeare and written for this test: the checkpoint has seen neither.
@@ -103,7 +104,55 @@ def test_ours_has_the_librarys_logits(library):
     ids = torch.randint(2, library.config.vocab_size, (2, 256), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(gpt.from_transformers(library)(ids), library(ids).logits, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(finetune.checkpoint()[0](ids), library(ids).logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(gpt.checkpoint()[0](ids), library(ids).logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A checkpoint of a small model in the library's format, and the model."""
+    torch.manual_seed(0)
+    model = gpt.GPT2(gpt.GPT2Config(50, context=12, n_layers=2, n_heads=2, width=16)).eval()
+    gpt.to_transformers(model).save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_bytes((FOLDER / "tokenizer.json").read_bytes())
+    return tmp_path, model
+
+
+def test_a_checkpoint_is_read_as_it_was_written(folder):
+    path, model = folder
+    found, tokenizer = gpt.checkpoint(path)
+    assert found.config == model.config and not found.training and tokenizer.encode("low").ids
+    ids = torch.randint(50, (2, 9))
+    assert torch.equal(found(ids), model(ids))
+
+
+@pytest.mark.parametrize("change, named", [
+    (lambda w: w.pop("transformer.wpe.weight"), r"1 weights .* wpe.weight \(missing\)"),
+    (lambda w: w.pop("transformer.h.1.mlp.c_fc.bias"), r"h.1.mlp.c_fc.bias \(missing\)"),
+    (lambda w: w.update({"transformer.h.2.ln_1.bias": torch.ones(16)}), r"1 weights .* h.2.ln_1.bias \(unknown\)"),
+    (lambda w: w.update({"lm_head.weight": torch.ones(50, 16)}), r"lm_head.weight \(unknown\)"),
+    (lambda w: w.update({"transformer.wpe.weight": torch.ones(13, 16)}), r"wpe.weight has shape \(13, 16\)"),
+    (lambda w: w.update({"transformer.h.0.attn.c_attn.weight": torch.ones(48, 16)}), r"c_attn.weight has shape"),
+])  # fmt: skip
+def test_weights_that_are_not_those_of_the_configuration_are_named(folder, change, named):
+    path, _ = folder
+    weights = load_file(path / "model.safetensors")
+    change(weights)
+    save_file(weights, path / "model.safetensors")
+    with pytest.raises(ValueError, match=named) as error:
+        gpt.checkpoint(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("key, value", [
+    ("activation_function", "gelu"), ("n_inner", 32), ("layer_norm_epsilon", 1e-6), ("tie_word_embeddings", False),
+    ("scale_attn_by_inverse_layer_idx", True), ("scale_attn_weights", False),
+])  # fmt: skip
+def test_a_configuration_that_is_not_gpt2s_is_named(folder, key, value):
+    path, _ = folder
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    (path / "config.json").write_text(json.dumps(config | {key: value}), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"{key} is {value}"):
+        gpt.checkpoint(path)
 
 
 def test_it_has_learnt_and_weights_out_of_order_have_not(library, tokenizer):

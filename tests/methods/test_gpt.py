@@ -8,11 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from aigc_course import gpt, text
+from aigc_course import gpt, optim, text
 
-MODELS = {"GPT2": (gpt.GPT2, gpt.GPT2Config)}
-if hasattr(gpt, "GPT"):
-    MODELS["GPT"] = gpt.GPT, gpt.GPTConfig
+MODELS = {"GPT2": (gpt.GPT2, gpt.GPT2Config), "GPT": (gpt.GPT, gpt.GPTConfig)}
 
 
 @pytest.fixture(params=MODELS)
@@ -115,6 +113,39 @@ def test_attention_of_the_last_tokens_is_that_of_all(T, S):
     torch.testing.assert_close(gpt.attend(q[:, :, S - T :], k, v), expected)
 
 
+def test_a_token_that_may_see_nothing_gets_the_mean_and_not_nan():
+    """With -inf in each score, as in chapter 10, it is 0 / 0, and the next layer carries the NaN to all who see it."""
+    q, k, v = torch.randn(3, 1, 2, 3, 8, generator=torch.Generator().manual_seed(0))
+    seen = torch.tensor([[False, False, False], [True, True, False], [True, True, True]])
+    found = gpt.attend(q, k, v, seen)
+    torch.testing.assert_close(found[:, 0], v.mean(dim=2).flatten(1))
+    scores = (q @ k.mT / math.sqrt(8)).masked_fill(~seen, -math.inf)
+    by_definition = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
+    assert by_definition[:, 0].isnan().all()
+    torch.testing.assert_close(found[:, 1:], by_definition[:, 1:])
+
+
+def test_states_are_what_the_output_layer_reads_and_a_causal_mask_changes_nothing(ids):
+    torch.manual_seed(0)
+    model = gpt.GPT2(gpt.GPT2Config(vocab_size=11, context=12, n_layers=2, n_heads=2, width=16)).eval()
+    assert torch.equal(F.linear(model.states(ids), model.token.weight), model(ids))
+    mask = torch.ones(12, 12, dtype=torch.bool).tril()
+    torch.testing.assert_close(model.states(ids, seen=mask), model.states(ids))
+    torch.testing.assert_close(model(ids, positions=torch.arange(12).expand(3, 12)), model(ids))
+
+
+def test_states_without_the_mask_see_the_future_and_not_the_padding(ids):
+    torch.manual_seed(0)
+    model = gpt.GPT2(gpt.GPT2Config(vocab_size=11, context=12, n_layers=2, n_heads=2, width=16)).eval()
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    changed, padded, seen = ids.clone(), ids.clone(), (torch.arange(12) < 9)[None, None, None]
+    changed[:, 8], padded[:, 10] = (ids[:, 8] + 1) % 11, (ids[:, 10] + 1) % 11
+    first = model.states(ids, seen=seen)[:, 0]
+    assert not torch.allclose(first, model.states(changed, seen=seen)[:, 0])
+    torch.testing.assert_close(first, model.states(padded, seen=seen)[:, 0])
+
+
 # --- the library ------------------------------------------------------------------------------------------------------
 
 
@@ -139,7 +170,7 @@ def test_another_shape_than_gpt2s_is_named():
 
     library = GPT2LMHeadModel(GPT2Config(vocab_size=5, n_positions=4, n_embd=8, n_layer=1, n_head=1,
                                          activation_function="relu"))  # fmt: skip
-    with pytest.raises(ValueError, match="tanh GELU"):
+    with pytest.raises(ValueError, match="activation_function is relu"):
         gpt.from_transformers(library)
 
 
@@ -151,7 +182,7 @@ def test_another_shape_than_gpt2s_is_named():
 def test_orthogonalising_brings_singular_values_near_one(shape, scale):
     G = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * scale
     U, S, Vh = torch.linalg.svd(G, full_matrices=False)
-    X = gpt.orthogonalise(G)
+    X = optim.orthogonalise(G)
     assert X.shape == G.shape and X.dtype == G.dtype
     values = torch.linalg.svdvals(X)
     assert values.max() < 1.3 and values.median() > 0.6
@@ -161,7 +192,7 @@ def test_orthogonalising_brings_singular_values_near_one(shape, scale):
 
 def test_a_batch_is_orthogonalised_one_by_one():
     G = torch.randn(3, 6, 9, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(gpt.orthogonalise(G), torch.stack([gpt.orthogonalise(g) for g in G]))
+    torch.testing.assert_close(optim.orthogonalise(G), torch.stack([optim.orthogonalise(g) for g in G]))
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this PyTorch has no Muon of its own")
@@ -169,7 +200,7 @@ def test_muon_steps_like_pytorchs():
     torch.manual_seed(0)
     shapes = [(12, 8), (8, 12), (8, 8), (8, 12)]
     ours, theirs = ([torch.nn.Parameter(torch.full(s, 0.1)) for s in shapes] for _ in range(2))
-    a = gpt.Muon(ours, lr=0.02, momentum=0.9, weight_decay=0.1)
+    a = optim.Muon(ours, lr=0.02, momentum=0.9, weight_decay=0.1)
     b = torch.optim.Muon(theirs, lr=0.02, momentum=0.9, weight_decay=0.1, nesterov=True)
     for _ in range(4):
         for p, q in zip(ours, theirs, strict=True):
@@ -186,7 +217,7 @@ def test_muon_learns_and_refuses_vectors():
     torch.manual_seed(0)
     layer, x = torch.nn.Linear(8, 8, bias=False), torch.randn(64, 8)
     target, first = x @ torch.randn(8, 8), None
-    optimizer = gpt.Muon(layer.parameters(), lr=0.05)
+    optimizer = optim.Muon(layer.parameters(), lr=0.05)
     for _ in range(100):
         loss = (layer(x) - target).square().mean()
         first = first or loss.item()
@@ -195,12 +226,12 @@ def test_muon_learns_and_refuses_vectors():
         optimizer.step()
     assert loss < 0.2 * first
     with pytest.raises(ValueError, match="matrices"):
-        gpt.Muon([torch.nn.Parameter(torch.zeros(3))])
+        optim.Muon([torch.nn.Parameter(torch.zeros(3))])
 
 
 def test_weights_without_a_gradient_stay():
     p, q = (torch.nn.Parameter(torch.ones(4, 4)) for _ in range(2))
-    optimizer = gpt.Muon([p, q], lr=0.1)
+    optimizer = optim.Muon([p, q], lr=0.1)
     p.grad = torch.eye(4)
     optimizer.step()
     assert torch.equal(q, torch.ones(4, 4)) and not torch.equal(p, torch.ones(4, 4))

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from aigc_course import gpt, metrics, text
+from aigc_course.ngram import NGram
 
 LINE = "to be, or not to be: that is the question. whether 'tis nobler in the mind to suffer "
 
@@ -22,8 +23,9 @@ def ids():
 def model():
     torch.manual_seed(0)
     model = gpt.GPT2(gpt.GPT2Config(vocab_size=text.Characters(LINE).vocab_size, context=16, n_layers=2, width=32))
-    for p in model.parameters():  # larger weights, so that logits differ
-        torch.nn.init.normal_(p, std=0.3)
+    for p in model.parameters():  # larger matrices, so that what it writes depends on what it reads
+        if p.ndim == 2:
+            torch.nn.init.normal_(p, std=0.3)
     return model
 
 
@@ -124,7 +126,16 @@ def test_filters_leave_their_argument_as_it_was(logits):
     assert torch.equal(logits, before)
 
 
-@pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}, {"min_p": 0.0}])
+@pytest.mark.parametrize("temperature", [1e-6, 1e-3, 1e4])
+def test_no_temperature_that_is_taken_gives_nan(logits, temperature):
+    p = text.filter_logits(logits * 40, temperature=temperature, top_k=9, top_p=0.9, min_p=0.1).softmax(-1)
+    torch.testing.assert_close(p.sum(-1), torch.ones(50))
+
+
+@pytest.mark.parametrize("bad", [
+    {"temperature": -1}, {"temperature": 1e-38}, {"temperature": math.nan}, {"temperature": math.inf},
+    {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}, {"top_p": math.nan}, {"min_p": 0.0},
+])  # fmt: skip
 def test_settings_out_of_range_are_named(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         text.filter_logits(torch.zeros(3), **bad)
@@ -155,10 +166,45 @@ def test_drawing_follows_the_model(model, ids):
     assert (share - p).abs().max() < 0.03 and (share[p == 0] == 0).all()
 
 
-def test_generation_stops_where_it_is_told_and_keeps_the_mode(model, ids):
+def test_generation_stops_where_each_row_has_and_keeps_the_mode(model, ids):
     model.train()
-    written = text.generate(model, ids[None, :4], 9, temperature=0, stop=lambda ids: ids.shape[1] == 7)
-    assert written.shape == (1, 7) and model.training and torch.equal(written[:, :4], ids[None, :4])
+    start = ids[:12].view(3, 4)
+    free = text.generate(model, start, 20, temperature=0)
+    stop = int(free[1, 6])
+    written = text.generate(model, start, 20, temperature=0, stop=stop)
+    ends = [row.index(stop) if stop in row else 20 for row in free[:, 4:].tolist()]
+    assert written.shape[1] == 4 + min(20, max(ends) + 1) and model.training
+    for row, alone, end in zip(written[:, 4:].tolist(), free[:, 4:].tolist(), ends, strict=True):
+        assert row[:end] == alone[:end] and set(row[end:]) <= {stop}
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_of_a_long_prompt_the_last_tokens_are_read(model, ids, cache):
+    long = ids[:200].view(5, 40)  # the context is 16
+    written = text.generate(model, long, 1, temperature=0, cache=cache)
+    assert torch.equal(written[:, :-1], long)
+    assert torch.equal(written[:, -1], model(long[:, -16:])[:, -1].argmax(-1))
+    assert not torch.equal(written[:, -1], model(long[:, :16])[:, -1].argmax(-1))
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 0}, {"seed": 3, "top_k": 1}, {"temperature": 0, "cache": False}])
+def test_padding_on_the_left_changes_no_token(model, ids, settings):
+    prompts = [ids[20:29], ids[3:6], ids[50:51]]
+    padded, real = torch.full((3, 9), 1), torch.zeros(3, 9, dtype=torch.bool)
+    for row, there, prompt in zip(padded, real, prompts, strict=True):
+        row[9 - len(prompt) :], there[9 - len(prompt) :] = prompt, True
+    written = text.generate(model, padded, 7, real=real, **settings)
+    assert not torch.equal(written, text.generate(model, padded, 7, **settings))
+    for prompt, row in zip(prompts, written, strict=True):
+        assert torch.equal(row[9:], text.generate(model, prompt[None], 7, **settings)[0, len(prompt) :])
+
+
+@pytest.mark.parametrize(
+    "shape, real", [((1, 0), None), ((0, 3), None), ((3,), None), ((2, 3), [[True] * 3, [False] * 3])]
+)
+def test_an_empty_prompt_is_named(model, shape, real):
+    with pytest.raises(ValueError, match="prompts have shape .* a token or more"):
+        text.generate(model, torch.zeros(shape, dtype=torch.long), 2, real=None if real is None else torch.tensor(real))
 
 
 def test_a_seed_repeats_the_drawing(model, ids):
@@ -191,21 +237,21 @@ def test_counts_agree_with_dictionaries(order):
     ids, new = torch.randint(5, (300,), generator=generator), torch.randint(6, (80,), generator=generator)
     followers, b = slow_counts(ids.tolist(), order), new.tolist()
     expected = [slow_probability(followers, tuple(b[max(0, i - order + 1) : i]), b[i], 6) for i in range(len(b))]
-    model = text.NGram(ids, order, 6)
+    model = NGram(ids, order, 6)
     np.testing.assert_allclose(model.probabilities(new), expected, rtol=1e-12)
     np.testing.assert_allclose(model.nats(new), -np.log(expected), rtol=1e-12)
 
 
 @pytest.mark.parametrize("context", [[0, 1, 2], [4, 4, 4], []])
 def test_probabilities_sum_to_one(context):
-    model = text.NGram(torch.randint(4, (200,), generator=torch.Generator().manual_seed(0)), 4, 5)
+    model = NGram(torch.randint(4, (200,), generator=torch.Generator().manual_seed(0)), 4, 5)
     total = sum(model.probabilities(torch.tensor([*context, symbol]))[-1] for symbol in range(5))
     assert total == pytest.approx(1, abs=1e-12)
 
 
 def test_order_one_knows_how_often_each_symbol_came():
     ids = torch.tensor([0, 0, 0, 1])
-    np.testing.assert_allclose(text.NGram(ids, 1, 3).probabilities(torch.arange(3)),
+    np.testing.assert_allclose(NGram(ids, 1, 3).probabilities(torch.arange(3)),
                                [(3 + 2 / 3) / 6, (1 + 2 / 3) / 6, (2 / 3) / 6])  # fmt: skip
 
 
@@ -214,7 +260,7 @@ def test_order_one_knows_how_often_each_symbol_came():
 )
 def test_what_cannot_be_counted_is_named(ids, order, V):
     with pytest.raises(ValueError, match="order|ids must be"):
-        text.NGram(torch.tensor(ids, dtype=torch.long), order, V)
+        NGram(torch.tensor(ids, dtype=torch.long), order, V)
 
 
 # --- measures ---------------------------------------------------------------------------------------------------------
@@ -248,7 +294,7 @@ def test_a_uniform_model_has_the_log_of_its_symbols():
 
 def test_counts_as_a_model_have_the_same_nats(ids):
     V = int(ids.max()) + 1
-    counts = text.NGram(ids, 3, V)
+    counts = NGram(ids, 3, V)
 
     class Counted(torch.nn.Module):
         def forward(self, ids):
@@ -266,10 +312,10 @@ def test_the_mode_of_the_model_is_kept(model, ids):
     assert model.training
 
 
-@pytest.mark.parametrize("ids, stride", [(torch.zeros(1, dtype=torch.long), 1), (torch.zeros(9, dtype=torch.long), 0)])
-def test_what_cannot_be_scored_is_named(model, ids, stride):
+@pytest.mark.parametrize("shape, context, stride", [((1,), 4, 1), ((9,), 4, 0), ((9,), 0, 1), ((3, 3), 4, 1)])
+def test_what_cannot_be_scored_is_named(model, shape, context, stride):
     with pytest.raises(ValueError, match="expected"):
-        metrics.nats_per_token(model, ids, context=4, stride=stride)
+        metrics.nats_per_token(model, torch.zeros(shape, dtype=torch.long), context=context, stride=stride)
 
 
 @pytest.mark.parametrize("sample, corpus, longest", [
@@ -297,7 +343,22 @@ def test_bleu():
     assert metrics.bleu(["a b c d x"], [["a b c d e"]]) == pytest.approx(by_hand, abs=0.01)
 
 
-@pytest.mark.parametrize("texts, references", [(["a"], []), (["a"], [[]]), (["a", "b"], [["a"]])])
+@pytest.mark.parametrize("texts, references", [
+    (["a b c d"], ["a b c d"]), ("a b c d", [["a b c d"]]), (["a b c d"], "a b c d"), (("a b c d",), ("a b c d",)),
+    (["a", "a b c d"], [["a"], "a b c d"]),
+])  # fmt: skip
+def test_bleu_of_a_text_in_place_of_a_list_is_named(texts, references):
+    with pytest.raises(TypeError, match="'a b c d' is a text in place of a list"):
+        metrics.bleu(texts, references)
+
+
+@pytest.mark.parametrize("sample, corpus", [("a", ["a", "b"]), (["a"], "a"), (list("ab"), list("abc"))])
+def test_longest_overlap_of_what_is_no_text_is_named(sample, corpus):
+    with pytest.raises(TypeError, match="one text each, not .*list"):
+        metrics.longest_overlap(sample, corpus)
+
+
+@pytest.mark.parametrize("texts, references", [([], []), (["a"], []), (["a"], [[]]), (["a", "b"], [["a"]])])
 def test_bleu_without_references_is_named(texts, references):
     with pytest.raises(ValueError, match="at least one"):
         metrics.bleu(texts, references)
