@@ -133,7 +133,7 @@ def execute(
         cell.outputs, cell.execution_count = [], None
     scratch = Path(tempfile.mkdtemp(prefix="aigc-run-"))
     (scratch / "here").mkdir()
-    env = {"AIGC_QUIET": str(int(bar.disable)), "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"} | os.environ
+    env = {"AIGC_QUIET": "1" if bar.disable else "0", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"} | os.environ
     env |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "AIGC_RUN_FILE": str(scratch / "run.json")} | variables
     env["AIGC_STRICT"] = "0"  # a claim that does not hold must not end the run
     if rooms.root():  # a checkout need not be installed, and the kernel's folder is another

@@ -474,7 +474,7 @@ def test_a_cell_in_the_middle_of_training_shows_its_steps(tmp_path):
     source = "import torch\nfrom aigc_course import train\nimport time\n"
     source += "for x in train.batches(torch.zeros(8, 1), 2, 5):\n    time.sleep(0.3)"
     bar = Bar()
-    bar.disable, bar.said = False, []
+    bar.disable, bar.said = None, []  # as tqdm says it in a terminal
     outcome = execute(tmp_path, bar, train=source)
     assert any("step 3 of 5" in text for text in bar.said), outcome.error
     assert re.fullmatch(r"5 steps in [\d.]+ s\n", outcome.notebook.cells[1].outputs[0].text)
