@@ -1,0 +1,201 @@
+"""Files of language models, verified: from the course's cache, from the hub's own, else from the hub at HF_ENDPOINT.
+
+Both caches are laid out as the hub's library does it: models--OWNER--NAME/refs/main names a commit, whose files lie in
+snapshots/COMMIT. Neither pickles nor code are fetched, and a token is sent only where a model is closed without it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from aigc_course.plumbing.settings import cache_dir, flag, public, setting, timeout, write_atomically
+from aigc_course.plumbing.web import Trouble, ask, cause
+
+FILES = ("*.json", "*.txt", "*.jinja", "model.safetensors", "model-*.safetensors")  # settings, tokenizer, weights
+DIGESTS = "digests"  # beside the files that we fetched: their checksums
+COMMIT, CHECKSUM = re.compile("[0-9a-f]{40}"), re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+MOST = 10e9  # bytes of a model
+SLOWEST = 100_000  # bytes per second of a whole file: a gigabyte takes three hours at most
+PATIENCE = 3600  # seconds that one process waits while another fetches the same model
+
+
+class HubError(RuntimeError):
+    """A model that cannot be had; one sentence says what happened and what to do."""
+
+
+def endpoint() -> str:
+    """The address of the hub as it is set: HF_ENDPOINT, or the public one. To be shown only through public."""
+    return (setting("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def fetch(name: str) -> list[Path]:
+    """The verified files of the model `name`, all in one folder of a cache, fetched where needed; or HubError."""
+    from filelock import FileLock, Timeout
+    from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
+
+    if not re.fullmatch(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", name, re.ASCII):
+        raise HubError(f"{name!r} is neither a folder nor a model's name, such as Qwen/Qwen3-0.6B")
+    base, fault = Path("models--" + name.replace("/", "--")), f"{name} is not in the cache"
+    for root in (cache_dir() / "hub", Path(HF_HUB_CACHE)):
+        with suppress(OSError, UnicodeError, TypeError):  # this one does not have it
+            commit = COMMIT.fullmatch((root / base / "refs" / "main").read_text(encoding="ascii").strip())[0]
+            try:
+                return check(root / base / "snapshots" / commit, name, root)
+            except HubError as error:
+                fault = str(error).split(";")[0]
+    if switch := "AIGC_OFFLINE" if flag("AIGC_OFFLINE") else "HF_HUB_OFFLINE" if HF_HUB_OFFLINE else None:
+        raise HubError(f"{fault}, and {switch}=1 forbids to fetch it; unset {switch}")
+    base = _inside(cache_dir() / "hub", cache_dir() / "hub" / base)
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(_inside(base, base / ".lock"), mode=0o666)
+        with suppress(OSError, NotImplementedError):  # it only saves downloads: files are written whole without it too
+            try:
+                lock.acquire(timeout=2)
+            except Timeout:
+                print(f"Another process is fetching {name}; waiting for it.", flush=True)
+                lock.acquire(timeout=PATIENCE)
+        try:
+            return _download(base, name)
+        finally:
+            lock.release()
+    except Trouble as trouble:
+        raise HubError(_why(trouble, name)) from None
+    except OSError as error:
+        raise HubError(f"{name} cannot be stored in {base} ({cause(error)}); make room, or set AIGC_CACHE") from None
+
+
+def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
+    """The files of the model `name` in a folder, if they make a whole causal one; HubError if not.
+
+    root: the cache in which the folder lies. There the files are compared with the checksums that they came with: those
+    in DIGESTS or, in the hub's own cache, the names of the files to which the links lead.
+    """
+    files = {path.name: path for path in sorted(place.glob("*")) if _wanted(path.name)}
+    index = files.get("model.safetensors.index.json")
+    try:
+        weights = {"model.safetensors"}
+        if index and not weights & files.keys():
+            weights = {str(shard) for shard in json.loads(index.read_bytes())["weight_map"].values()}
+        lacking = sorted(({"config.json"} | weights) - files.keys())
+        if not files.keys() & {"tokenizer.json", "tokenizer_config.json", "vocab.json"}:
+            lacking.append("a tokenizer")
+        if lacking:
+            raise HubError(f"{name} lacks {', '.join(lacking)}; choose a model that has them")
+        kinds = json.loads(files["config.json"].read_bytes()).get("architectures") or ["LMHeadModel"]
+        digests = dict(json.loads((place / DIGESTS).read_bytes())) if root and (place / DIGESTS).exists() else {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise HubError(f"the .json files of {name} have not the form of a model's; choose another") from None
+    if "adapter_config.json" in files or not str(kinds[0]).endswith(("ForCausalLM", "LMHeadModel")):
+        kind = "an adapter" if "adapter_config.json" in files else kinds[0]
+        raise HubError(f"{name} is no causal language model but {kind}; choose one that continues a text")
+    for file, path in files.items() if root else ():
+        digest = str(digests.get(file) or Path(os.readlink(path) if path.is_symlink() else "").name)
+        if not _is(_inside(root, path), digest) and CHECKSUM.fullmatch(digest):
+            raise HubError(f"{path} has not the checksum that it came with; delete it")
+    return list(files.values())
+
+
+def _download(base: Path, name: str) -> list[Path]:
+    """Fetch a model's files into base, but those that are there; the commit is noted when all have come."""
+    from tqdm import tqdm
+
+    hub = public(endpoint())
+    try:
+        listed = json.loads(_get(f"{endpoint()}/api/models/{name}/revision/main?blobs=true", 10_000_000))
+        rows = [row for row in listed["siblings"] if _wanted(row["rfilename"])]
+        rows = [(row["size"], row["rfilename"], (row.get("lfs") or {}).get("sha256") or row["blobId"]) for row in rows]
+        digests = {file: CHECKSUM.fullmatch(digest)[0] for _, file, digest in rows}
+        place = _inside(base, base / "snapshots" / COMMIT.fullmatch(listed["sha"])[0])
+        rows = sorted(row for row in rows if not _is(_inside(base, place / row[1]), row[2]))  # the small ones first
+        total = sum(size for size, *_ in rows)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise HubError(f"{hub} lists no commit, sizes and checksums of {name}; open it in a browser and see") from None
+    if total > (room := min(MOST, shutil.disk_usage(base).free)):
+        sizes = f"{total / 1e9:.1f} GB, and {base} takes {room / 1e9:.1f}"
+        raise HubError(f"{name} has {sizes}; make room there, set AIGC_CACHE, or choose a smaller model")
+    print(f"{name}: fetching {total / 1e6:,.1f} MB from {hub}", flush=True)
+    with tqdm(total=total, unit="B", unit_scale=True, ncols=100, disable=bool(flag("AIGC_QUIET"))) as bar:
+        for size, file, digest in rows:
+            url = f"{endpoint()}/{name}/resolve/{place.name}/{file}"
+            write_atomically(place / file, partial(_save, url, size, digest, bar))
+    write_atomically(place / DIGESTS, lambda path: path.write_text(json.dumps(digests)))
+    write_atomically(_inside(base, base / "refs" / "main"), lambda path: path.write_text(place.name))
+    return check(place, name)
+
+
+def _save(url: str, size: int, digest: str, bar: Any, path: Path) -> None:
+    """Write the file at url, which has to come in reasonable time, whole and unaltered."""
+    n_before, end = bar.n, time.monotonic() + timeout() + size / SLOWEST
+
+    def told(n_bytes: int) -> None:
+        bar.update(n_before + n_bytes - bar.n)
+        if time.monotonic() > end:
+            raise Trouble(f"needs too long: only {n_bytes / 1e6:,.1f} of {size / 1e6:,.1f} MB came")
+
+    with open(path, "wb") as file:
+        _get(url, size, told, file)
+    bar.update(n_before + size - bar.n)
+    if path.stat().st_size != size or not _is(path, digest):
+        raise Trouble(f"sends {path.name} with another size or checksum than it lists", remedy="try again")
+
+
+def _get(url: str, most: int, told: Any = lambda n_bytes: None, into: IO[bytes] | None = None) -> bytes:
+    """What url sends when asked without a token or, where that is refused and nobody can listen, with the person's."""
+    from huggingface_hub import get_token
+    from requests.utils import get_auth_from_url
+
+    in_url = get_auth_from_url(url)
+    try:  # not None, for which requests sends what ~/.netrc has
+        return ask(url, most, timeout(), told, into, in_url if any(in_url) else lambda request: request)[0]
+    except Trouble as trouble:
+        refused = trouble.reply is not None and trouble.reply.status_code in (401, 403)
+        if not (refused and url.startswith("https://") and (token := get_token())):
+            raise
+    bearer = {"Authorization": f"Bearer {token}".encode()}
+    return ask(url, most, timeout(), told, into, lambda request: request.headers.update(bearer) or request)[0]
+
+
+def _why(trouble: Trouble, name: str) -> str:
+    """One sentence about what stood between us and a model on the hub, and what to do about it."""
+    hub, reply, code, kind, sent = public(endpoint()), trouble.reply, 0, None, ""
+    if reply is not None:
+        code, kind = reply.status_code, reply.headers.get("X-Error-Code")
+        sent = str(reply.request.headers.get("Authorization", ""))
+    if kind == "GatedRepo":
+        return f"{name} asks at {hub} for consent to its terms; give it there and set HF_TOKEN, or choose another"
+    if code == 401 and "Bearer" in sent:
+        return f"{hub} refuses the token in HF_TOKEN; renew it there"
+    if code in (401, 404) and kind != "EntryNotFound":
+        return f"{hub} has no model {name}; look for its name there (a private one wants HF_TOKEN and https)"
+    return f"{name} cannot be had, because {hub} {trouble}; {trouble.remedy or 'look at the connection and try again'}"
+
+
+def _wanted(file: str) -> bool:
+    return bool(re.fullmatch(r"[\w.-]+", file)) and any(fnmatchcase(file, pattern) for pattern in FILES)
+
+
+def _inside(root: Path, path: Path) -> Path:
+    """path, unless it or a link on its way leads out of root."""
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise HubError(f"{path} leads out of {root}; delete it")
+    return path
+
+
+def _is(path: Path, digest: str) -> bool:
+    """Whether a file is there with this SHA-256 or, of 40 digits, this SHA-1, by which git names its content."""
+    if not path.is_file():
+        return False
+    content = hashlib.sha256()
+    if len(digest) == 40:
+        content = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: content).hexdigest() == digest
