@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
+import os
 import socket
 import struct
 import threading
@@ -13,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from aigc_course import data
 from aigc_course.plumbing import fetch
 
 FAULTS = {
@@ -29,6 +30,14 @@ FAULTS = {
     "cut": "resets the connection in the middle",
     "page": "answers 200 with a login page, as captive portals do",
     "gzip": "sends the right bytes and calls the gzip a Content-Encoding",
+    "compress": "compresses the file for the way, and says so",
+    "bomb": "promises a compressed file, and sends one that holds 200 MB",
+    "brotli": "says that it compresses in a way that nobody asked for",
+    "endless": "sends the file, and goes on for ever, without a length",
+    "headers": "sends a header a letter every 50 ms",
+    "later": "answers 429 and wants to be asked again in an hour",
+    "escape": "answers 404 with a reason that holds a terminal's escape codes",
+    "proxy": "answers 407, as a proxy that wants a password",
     "delay": "waits for a second, then serves",
 }
 
@@ -46,6 +55,7 @@ class Server:
         self.files = files
         self.faults: dict[str, str | list[str]] = {}
         self.gets: list[str] = []
+        self.sent = 0  # bytes of bodies without an end
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), (handler or _handler)(self))
@@ -87,8 +97,19 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 return
             if fault == "delay":
                 server.closing.wait(1)
-            if content is None or fault in ("404", "500"):
-                self.send_error(int(fault or 404))
+            if fault == "headers":
+                self.drip(b"HTTP/1.1 200 OK\r\n" + b"X-Slow: yes\r\n" * 1000)
+                return
+            if fault == "escape":
+                self.send_error(404, "\x1b[31mred\x1b[0m \x07" + "long" * 1000)
+                return
+            if fault == "later":
+                self.send_response(429)
+                self.send_header("Retry-After", "3600")
+                self.end_headers()
+                return
+            if content is None or fault in ("404", "500", "proxy"):
+                self.send_error({"500": 500, "proxy": 407}.get(fault, 404))
                 return
             if fault == "page":
                 content = b"<html>Please log in</html>"
@@ -98,16 +119,20 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 content = content[:half]
             if fault == "long":
                 content += bytes(100)
+            if fault in ("compress", "bomb"):
+                content = gzip.compress(content if fault == "compress" else bytes(200_000_000))
             self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            if fault == "gzip":
-                self.send_header("Content-Encoding", "gzip")
+            if fault != "endless":
+                self.send_header("Content-Length", str(len(content)))
+            if fault in ("gzip", "compress", "bomb", "brotli"):
+                self.send_header("Content-Encoding", "br" if fault == "brotli" else "gzip")
             self.end_headers()
             if fault == "drip":
-                for i in range(len(content)):
-                    self.wfile.write(content[i : i + 1])
-                    if server.closing.wait(0.05):
-                        return
+                self.drip(content)
+            elif fault == "endless":
+                while not server.closing.is_set():
+                    self.wfile.write(content)
+                    server.sent += len(content)
             elif fault in ("stall", "truncate", "cut"):
                 self.wfile.write(content[:half])
                 self.wfile.flush()
@@ -118,6 +143,12 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                     self.connection.close()
             else:
                 self.wfile.write(content)
+
+        def drip(self, content: bytes) -> None:
+            for i in range(len(content)):
+                self.wfile.write(content[i : i + 1])
+                if server.closing.wait(0.05):
+                    return
 
         def handle(self) -> None:
             try:
@@ -155,9 +186,9 @@ def alone_with(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     settings = {"CACHE": str(folder / "cache"), "STANDIN": "0", "TIMEOUT": "0.5", "QUIET": "1"}
     for name, value in settings.items():
         monkeypatch.setenv(f"AIGC_{name}", value)
-    monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(data, "PAUSE", 0.01)
-    monkeypatch.setattr(data, "used", {})
-    monkeypatch.setattr(data, "_failures", set())
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    for name, value in {"PAUSE": 0.01, "used": {}, "unkept": {}, "_failures": set()}.items():
+        monkeypatch.setattr(fetch, name, value)
     write_registry(folder / "registry.csv", server.url, server.files)
-    monkeypatch.setattr(data, "REGISTRY", folder / "registry.csv")
+    monkeypatch.setattr(fetch, "REGISTRY", folder / "registry.csv")

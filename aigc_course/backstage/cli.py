@@ -19,7 +19,7 @@ from aigc_course.backstage import digest as digests
 from aigc_course.backstage import lab as labs
 from aigc_course.backstage import readme, store
 from aigc_course.backstage.pages import Problem, choose, load, pages
-from aigc_course.plumbing import rooms
+from aigc_course.plumbing import rooms, settings
 
 
 def notebooks_folder() -> Path:
@@ -157,26 +157,29 @@ def reset(args: argparse.Namespace) -> int:
 def fetch(args: argparse.Namespace) -> int:
     """Downloads datasets and verifies them, into the cache or into a folder laid out as a mirror, for a class."""
     from aigc_course.plumbing import fetch as files_of
-    from aigc_course.plumbing.settings import write_atomically
 
-    known = files_of.registry()
-    wanted = list(known) if args.all else args.dataset
-    if not wanted or not set(wanted) <= set(known):
+    known, brought, failed = files_of.registry(), 0, False
+    wanted = [name for name in known if name in args.dataset or (args.all and name not in files_of.SPARE)]
+    if not wanted or not set(args.dataset) <= set(known):
         raise Problem(f"say which of {', '.join(known)}, or --all")
-    failed = False
     for name in wanted:
         try:
             files = files_of.fetch(name)
-            folder = Path(args.to) / name if args.to else files[0].parent
-            for file in files if args.to else []:
-                write_atomically(folder / file.name, functools.partial(shutil.copyfile, file))
-            size = sum(file.stat().st_size for file in files) / 1e6
-            print(f"{name}: {len(files)} files, {size:.1f} MB, verified, in {folder}")
+            folder = Path(args.to).absolute() / name if args.to else next(iter(files)).parent
+            for path, content in files.items() if args.to else ():
+                settings.write_atomically(folder / path.name, functools.partial(Path.write_bytes, data=content))
+            if not args.to and files.keys() & files_of.unkept.keys():
+                raise files_of.DataError("it was fetched, and could not be stored; see above.")
         except (files_of.DataError, OSError) as error:
             failed = True
-            print(f"✗ {name}: {error}")
-    if args.to and not failed:
-        print(f"Learners set AIGC_DATA_MIRROR to {Path(args.to).resolve()}, or to where you serve that folder.")
+            text = f"{folder} cannot be written: {error.strerror or error}" if isinstance(error, OSError) else error
+            print(f"✗ {name}: {text}")
+            continue
+        brought += 1
+        size = sum(map(len, files.values())) / 1e6
+        print(f"{name}: {len(files)} files, {size:.1f} MB, verified, in {folder}")
+    if args.to and brought:
+        print(f"Learners set AIGC_DATA_MIRROR to {Path(args.to).absolute()}, or to where you serve that folder.")
     return int(failed)
 
 
@@ -331,7 +334,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     option = add(fetch, "download datasets, for later or for a class without a network")
     option("dataset", nargs="*")
-    option("--all", action="store_true", help="every dataset")
+    option("--all", action="store_true", help="every dataset that a chapter uses")
     option("--to", metavar="DIR", help="a folder to lay out as a mirror, instead of the cache")
     add(doctor, "what this machine offers, and what to do about problems")
     add(test, "run all tests; further options go to pytest")
@@ -348,10 +351,16 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without a character shows "?" for it
+    settings.absolute_paths(os.environ)
     try:
-        return args.function(args)
-    except (Problem, ModuleNotFoundError) as problem:
-        hint = "" if isinstance(problem, Problem) else ": `aigc-course doctor` says what to install"
+        code = args.function(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader has gone, as `head` goes after ten lines; nothing more is written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except (Problem, settings.SettingError, ModuleNotFoundError) as problem:
+        hint = ": `aigc-course doctor` says what to install" if isinstance(problem, ModuleNotFoundError) else ""
         print(f"aigc-course: {problem}{hint}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a file that is not ours

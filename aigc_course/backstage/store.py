@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import tempfile
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aigc_course.backstage.pages import Problem
-from aigc_course.plumbing import rooms
+from aigc_course.plumbing import rooms, settings
 
 
 def results(to: str | None) -> Path:
@@ -111,18 +110,10 @@ def write_study(chapter: str, head: dict[str, Any], result: dict[str, Any], wher
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all: under a temporary name, which is then its own. OSError leaves nothing."""
-    write_bytes(path, text.encode("utf-8"))
+    """Writes a text file whole or not at all. A link at its place is replaced, not followed. OSError leaves nothing."""
+    settings.write_text(path, text)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, as `write_text` does. A link at its place is replaced, not followed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(part, "wb") as file:
-            file.write(content)
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Writes a file whole or not at all, as `write_text` does."""
+    settings.write_atomically(path, lambda part: part.write_bytes(content))

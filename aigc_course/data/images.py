@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aigc_course.plumbing import fetch
+from aigc_course.plumbing.web import Trouble, unzip
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,8 +35,8 @@ def mnist(split: str, *, device: str | None = None) -> ImageSet:
 def fashion_mnist(split: str, *, device: str | None = None) -> ImageSet:
     """Fashion-MNIST, in MNIST's format and through the same code; digits are its stand-in too.
 
-    The images were not available where the course is tested: addresses and MD5s are those of torchvision's source, and
-    only the code, not these files, is covered by tests.
+    The images were not available where the course is tested: their MD5s are those of torchvision's source, and only
+    the code, not these files, is covered by tests.
 
     Source: Xiao, Rasul and Vollgraf (2017), arXiv:1708.07747.
     """
@@ -84,7 +84,7 @@ def _load(dataset: str, split: str) -> tuple[Tensor, Tensor]:
     import torch
 
     part = "train" if split == "train" else "t10k"
-    files = {path.name: (row, path) for row, path in zip(fetch.rows_of(dataset), fetch.fetch(dataset), strict=True)}
+    files = {path.name: (path, content) for path, content in fetch.fetch(dataset).items()}
     images = _decode(*files[f"{part}-images-idx3-ubyte.gz"], n_dims=3)
     labels = _decode(*files[f"{part}-labels-idx1-ubyte.gz"], n_dims=1)
     if images.shape[1:] != (28, 28) or len(images) != len(labels):
@@ -92,14 +92,14 @@ def _load(dataset: str, split: str) -> tuple[Tensor, Tensor]:
     return images, labels.to(torch.int64)
 
 
-def _decode(row: fetch.Row, path: Path, n_dims: int) -> Tensor:
+def _decode(path: Path, content: bytes, n_dims: int) -> Tensor:
     """A gzipped IDX file of bytes as a uint8 tensor: 0, 0, 8 (bytes), the number of sizes; the sizes; the bytes."""
     import torch
 
     try:
-        raw = bytearray(zlib.decompress(fetch.read_verified(row, path), wbits=31))
-    except (fetch.Trouble, OSError, zlib.error) as error:
-        raise fetch.DataError(f"{path} cannot be decoded ({error}); delete it and load the data again.") from None
+        raw = bytearray(unzip(content, fetch.LARGEST))
+    except Trouble as trouble:
+        raise fetch.DataError(f"{path} {trouble}; correct its row in the registry.") from None
     start = 4 + 4 * n_dims
     is_idx = raw[:4] == bytes([0, 0, 8, n_dims]) and len(raw) > start
     sizes = struct.unpack_from(f">{n_dims}I", raw, 4) if is_idx else ()

@@ -6,28 +6,38 @@ Settings: AIGC_CACHE, AIGC_DATA_MIRROR, AIGC_OFFLINE=1 (never touch the network)
 (no stand-ins: raise DataError), AIGC_TIMEOUT (seconds a server may stay silent, 20), AIGC_QUIET=1 (no progress bar).
 """
 
-from __future__ import annotations
-
 import csv
+import errno
 import hashlib
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from aigc_course.plumbing.settings import cache_dir, flag, public, setting, timeout
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.settings import (
+    cache_dir,
+    flag,
+    folder,
+    public,
+    setting,
+    timeout,
+    write_atomically,
+    write_text,
+)
+from aigc_course.plumbing.web import Trouble, ask, cause, unzip
 
-if TYPE_CHECKING:
-    import requests
 T = TypeVar("T")
 REGISTRY = Path(__file__).with_name("registry.csv")
 ATTEMPTS = 2  # times that one address is asked for one file
 PAUSE = 0.5  # seconds before an address is asked again
-SLOWEST = 1000  # bytes per second: a server slower than this has stalled
+SHARED = 50_000  # bytes per second: a process that fetches more slowly is not waited for
+LARGEST = 64_000_000  # bytes of a file whose makers publish no size, and of what a compressed file may hold
+SPARE = ("fashion_mnist",)  # data sets that no chapter uses: fetched and examined only by name
 TEXTS = {  # data sets of text: what messages call them, and what stands in for them
     "tinyshakespeare": ("tinyshakespeare", "docstrings of Python's standard library"),
     "tang300": ("the 300 Tang poems", "poems written for this course"),
@@ -36,19 +46,12 @@ TEXTS = {  # data sets of text: what messages call them, and what stands in for 
     "sentfin": ("SEntFiN", "storefront headlines"),
 }
 used: dict[str, str] = {}  # what this process has loaded: {"mnist": "upstream"} or {"mnist": "stand-in"}
+unkept: dict[Path, bytes] = {}  # contents by their place in the cache, which could not take them
 _failures: set[tuple] = set()  # data sets that could not be had, with the settings of the time: not tried twice
 
 
 class DataError(RuntimeError):
     """Data that cannot be had; one sentence says what happened and what to do."""
-
-
-class Trouble(Exception):
-    """What one address did, in words, and whether asking again may help."""
-
-    def __init__(self, text: str, again: bool = True):
-        super().__init__(text)
-        self.again = again
 
 
 class Row(NamedTuple):
@@ -76,11 +79,10 @@ def standin_note() -> str:
 
 def embedded(name: str) -> Path:
     """Path of a file that the course carries in its own `data/`, which is `_data/` in an installed wheel."""
-    package = Path(__file__).parent.parent
-    for folder in (package / "_data", package.parent / "data"):
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(f"the course carries no file {name!r} in {package.parent / 'data'} or {package / '_data'}")
+    path = rooms.place("data") / name
+    if not path.is_file():
+        raise FileNotFoundError(f"the course carries no file {name!r} in {rooms.place('data')}")
+    return path
 
 
 def registry() -> dict[str, list[Row]]:
@@ -93,50 +95,40 @@ def registry() -> dict[str, list[Row]]:
     return rows
 
 
-def fetch(dataset: str, *, progress: bool = True) -> list[Path]:
-    """Paths of a data set's verified files, downloaded into the cache where needed.
+def fetch(dataset: str, *, progress: bool = True) -> dict[Path, bytes]:
+    """A data set's files, {path: content}, verified; downloaded into the cache where needed.
 
-    Files of a folder mirror are read where they lie. Processes that ask at once share one download.
-    Raises DataError where a file cannot be had, ValueError for a data set that the registry does not know.
+    Files of a folder mirror are read where they lie. Processes that ask at once share one download. What the cache
+    cannot take is used from memory, which is said, and stands in `unkept`. Raises DataError where a file cannot be
+    had, ValueError for a data set that the registry does not know.
     """
-    rows, folder, faults = rows_of(dataset), cache_dir() / dataset, []
-    paths = [_find(row, faults) for row in rows]
-    if None in paths:
+    faults: dict[str, Trouble] = {}
+    found = {row: _find(row, faults) for row in _rows(dataset)}
+    if missing := [row for row, pair in found.items() if not pair]:
         if flag("AIGC_OFFLINE"):
             raise _missing(dataset, faults)
-        try:
-            _download(dataset, rows, folder, faults, progress)
-        except OSError as error:
-            raise DataError(
-                f"{dataset} cannot be stored in {folder} ({error.strerror or error}); make room there, or set "
-                "AIGC_CACHE to a folder that can be written, or AIGC_DATA_MIRROR to one that has the files."
-            ) from None
-        paths = [_find(row, faults) for row in rows]
-    if None in paths:
-        raise DataError(f"{dataset}'s files were altered in {folder} while they came; fetch them again.")
-    return [path for path in paths if path]
+        with _in_turn(dataset, missing):
+            for row in missing:  # another process may have brought some
+                found[row] = _find(row, {}) or _keep(row, _download(row, faults, progress))
+    return dict(found.values())
 
 
-def sources(dataset: str) -> str:
-    """Where a data set's files would come from, in the order in which they are looked for; touches no network."""
-    row = rows_of(dataset)[0]
-    urls = [] if flag("AIGC_OFFLINE") else [public(url.rpartition("/")[0]) for url in _urls(row)]
-    return ", then ".join([str(path.parent) for path in _places(row)] + urls)
+def reachable(dataset: str, silence: float = 3) -> tuple[bool, str, str]:
+    """Whether a data set can be had now; where from, or why not; a remedy or "". Asks each address for one beginning.
 
-
-def reachable(dataset: str, timeout: float = 3) -> tuple[bool, str]:
-    """Whether a data set can be had now, and a sentence about it. Asks each address for one head at most."""
-    faults: list[str] = []
-    missing = [row for row in rows_of(dataset) if not _find(row, faults)]
+    The words name neither the set nor its files: they are the same for sets with the same fate.
+    """
+    faults: dict[str, Trouble] = {}
+    missing = [row for row in _rows(dataset) if not _find(row, faults)]
     if not missing:
-        return True, f"{dataset}: all files are here, with the right checksums."
-    for url in [] if flag("AIGC_OFFLINE") else _urls(missing[0]):
+        return True, "all files are here, with the right checksums", ""
+    for name, url in [] if flag("AIGC_OFFLINE") else _urls(missing[0]):
         try:
-            with _ask(url, timeout):
-                return True, f"{dataset}: {public(url)} answers."
+            ask(url, 0, silence)
+            return True, f"{name} answers", ""
         except Trouble as trouble:
-            faults.append(f"{public(url)} {trouble}")
-    return False, str(_missing(dataset, faults))
+            faults[name] = trouble
+    return False, *_reasons(faults)
 
 
 def genuine_or(dataset: str, name: str, other: str, genuine: Callable[[], T], standin: Callable[[], T]) -> T:
@@ -169,186 +161,200 @@ def genuine_or(dataset: str, name: str, other: str, genuine: Callable[[], T], st
 
 def texts_or(dataset: str, genuine: Callable[[dict[str, str]], T], standin: Callable[[], T]) -> T:
     """What genuine makes of a data set's texts, by file name, or the stand-in."""
-    return genuine_or(dataset, *TEXTS[dataset], lambda: _read_texts(dataset, genuine), standin)
+
+    def decoded() -> T:
+        files = fetch(dataset)
+        try:
+            return genuine({path.name: content.decode("utf-8") for path, content in files.items()})
+        except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+            raise DataError(
+                f"{dataset}'s files have not the form that their loader knows ({type(error).__name__}: {error}); "
+                "correct their rows in the registry."
+            ) from None
+
+    return genuine_or(dataset, *TEXTS[dataset], decoded, standin)
 
 
-def _read_texts(dataset: str, genuine: Callable[[dict[str, str]], T]) -> T:
-    """Fetch a data set's files, and let genuine decode their texts."""
-    pairs = zip(rows_of(dataset), fetch(dataset), strict=True)
-    try:
-        return genuine({row.file: read_verified(row, path).decode("utf-8") for row, path in pairs})
-    except (Trouble, OSError) as error:
-        raise DataError(f"{dataset} cannot be read ({error}); load the data again.") from None
-    except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
-        raise DataError(
-            f"{dataset}'s files have not the form that their loader knows ({type(error).__name__}: {error}); correct "
-            "their rows in the registry."
-        ) from None
+@contextmanager
+def _in_turn(dataset: str, rows: list[Row]) -> Iterator[None]:
+    """Let one process at a time fetch rows; whoever waited for one that failed fails alike, without trying.
 
-
-def _download(dataset: str, rows: list[Row], folder: Path, faults: list[str], progress: bool) -> None:
-    """Bring rows into folder, one process at a time; whoever waited for one that failed fails alike, without trying."""
+    The lock only saves downloads. Where there is none to be had, or the process that has it does not end (it may be
+    stopped), this one goes on without: files are written whole.
+    """
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
-    lock, note = FileLock(folder / ".lock", mode=0o666), folder / ".failed"
-    settings, before = public(repr(_mirror())), note.read_bytes() if note.exists() else b""
+    place = cache_dir() / dataset
+    lock, note = FileLock(place / ".lock", mode=0o666), place / ".failed"
+    mirror, before = public(setting("AIGC_DATA_MIRROR") or ""), _text(note)
     try:
-        lock.acquire(timeout=2)
+        if not place.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+            place.chmod(place.parent.stat().st_mode & 0o777)  # as shared as the cache, and as the lock
+        try:
+            lock.acquire(timeout=2)
+        except Timeout:
+            print(f"Another process is fetching {dataset}; waiting for it.", flush=True)
+            lock.acquire(timeout=3 * timeout() + sum(row.bytes or LARGEST for row in rows) / SHARED)
     except Timeout:
-        print(f"Another process is fetching {dataset}; waiting for it.", flush=True)
-        lock.acquire()
+        print(f"The other process does not end; {dataset} is fetched without waiting for it.", flush=True)
+    except (OSError, NotImplementedError) as error:
+        if os.access(place, os.W_OK):  # otherwise the cache is the trouble, which is told where it matters
+            print(f"{lock.lock_file} cannot be locked ({cause(error)}); remove it, so that processes share downloads.")
     try:
-        after = note.read_bytes() if note.exists() else b""
-        rows = [row for row in rows if not _find(row, [])]  # another process may have brought the others
-        _, _, told = after.decode("utf-8", "replace").partition(f"\n{settings}\n")
-        if rows and after != before and told:
+        _, _, told = (after := _text(note)).partition(f"\n{mirror}\n")
+        if told and after != before and None in [_find(row, {}) for row in rows]:
             raise DataError(told)
-        for left in folder.glob("tmp" + "?" * 8):  # pooch's temporary file of a process that was killed
-            left.unlink()
-        troubles: dict[int, str] = {}  # by place in the order of addresses; one that failed is not asked again
-        for row in rows:
-            _download_file(row, folder, troubles, progress)
-        note.unlink(missing_ok=True)
-    except Trouble as trouble:
-        error = _missing(dataset, [*faults, str(trouble)])
+        try:
+            yield
+        except DataError as error:
+            with suppress(OSError):
+                write_text(note, f"{os.getpid()} {time.time_ns()}\n{mirror}\n{error}")
+            raise
         with suppress(OSError):
-            note.write_bytes(f"{os.getpid()} {time.time_ns()}\n{settings}\n{error}".encode())
-        raise error from None
+            note.unlink(missing_ok=True)
     finally:
         lock.release()
 
 
-def _download_file(row: Row, folder: Path, troubles: dict[int, str], progress: bool) -> None:
-    """Try each address; pooch writes under a temporary name, compares the checksum, and renames."""
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")
-    stream = partial(_stream, row, timeout(), progress)
-    for place, url in enumerate(_urls(row)):
-        for attempt in range(ATTEMPTS if place not in troubles else 0):
+def _download(row: Row, faults: dict[str, Trouble], progress: bool) -> bytes:
+    """The verified row from the first address that has it. An address that failed, in faults, is not asked again."""
+    for name, url in _urls(row):
+        for attempt in range(0 if name in faults else ATTEMPTS):
             time.sleep(attempt * PAUSE)
             try:
-                pooch.retrieve(url, row.sha256, row.file, folder, downloader=stream)
-                troubles.pop(place, None)
-                return
+                content = _receive(row, url, progress)
+                faults.pop(name, None)
+                return content
             except Trouble as trouble:
-                troubles[place] = f"{public(url)} {trouble}"
+                trouble.where, faults[name] = public(url), trouble
                 if not trouble.again:
                     break
-            except ValueError:
-                troubles[place] = f"{public(url)} sent an altered file (its checksum is not the registry's)"
-    raise Trouble(", and ".join(troubles.values()))
+    raise _missing(row.dataset, faults)
 
 
-def _stream(row: Row, timeout: float, progress: bool, url: str, target: str, pooch: object = None) -> None:
-    """Write what url sends into target. Unlike pooch's own downloader, gives up on a server that sends drop by drop,
-    and keeps a gzip file as it is where a server calls the gzip a transfer encoding."""
+def _receive(row: Row, url: str, progress: bool) -> bytes:
+    """What url sends, if it is row, or row compressed for the way. In memory: files are small, and bounded."""
     from tqdm import tqdm
 
-    quiet = not progress or setting("AIGC_QUIET") == "1"
-    with open(target, "wb") as out, _ask(url, timeout) as reply:
-        reply.raw.enforce_content_length = False  # a short file is reported below
-        read = getattr(reply.raw, "read1", reply.raw.read)  # an old urllib3 has no read1
-        size = row.bytes or int(reply.headers.get("Content-Length", 0))
-        n_bytes, last, since = 0, 0, time.monotonic()
-        with tqdm(total=size, desc=row.file, unit="B", unit_scale=True, ncols=100, disable=quiet) as bar:
-            while chunk := read(1 << 16, decode_content=False):
-                out.write(chunk)
-                bar.update(len(chunk))
-                n_bytes, waited = n_bytes + len(chunk), time.monotonic() - since
-                if size and n_bytes > size:
-                    raise Trouble(f"sent more than the file's {size:,} bytes")
-                if waited > timeout:
-                    if n_bytes - last < SLOWEST * waited:
-                        raise Trouble(f"stalled: only {n_bytes - last:,} bytes came in {waited:.3g} s")
-                    last, since = n_bytes, time.monotonic()
-        if n_bytes < size:
-            raise Trouble(f"broke off after {n_bytes:,} of {size:,} bytes")
-    os.chmod(target, 0o644)  # others may share the cache; temporary files are private
+    most, quiet = row.bytes or LARGEST, not progress or flag("AIGC_QUIET")
+    with tqdm(total=row.bytes, desc=row.file, unit="B", unit_scale=True, ncols=100, disable=quiet) as bar:
+        content, encoding = ask(url, most + most // 100 + 1024, timeout(), lambda n_bytes: bar.update(n_bytes - bar.n))
+    if _is(row, content):  # also a gzip file that the server calls a compressed one
+        return content
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        content = unzip(content, most)
+    elif encoding not in ("", "identity"):
+        raise Trouble(
+            f"compresses files as {encoding}, which cannot be read", False, "switch the compression off there"
+        )
+    if _is(row, content):
+        return content
+    if re.match(rb"\s*<(!doctype|html)", content, re.IGNORECASE):
+        raise Trouble("sent a web page in the file's place", remedy="log in, if that page of your network asks for it")
+    if len(content) > most:
+        raise Trouble(f"sent more than the file's {most:,} bytes")
+    if len(content) < (row.bytes or 0):
+        raise Trouble(f"broke off after {len(content):,} of {row.bytes:,} bytes")
+    raise Trouble("sent an altered file (its checksum is not the registry's)")
 
 
-@contextmanager
-def _ask(url: str, timeout: float) -> Iterator[requests.Response]:
-    """GET url without reading its body; whatever goes wrong with the network, also in the with block, is a Trouble."""
-    import requests
-    import urllib3
+def _is(row: Row, content: bytes) -> bool:
+    kind, _, digest = row.sha256.rpartition(":")
+    return hashlib.new(kind or "sha256", content, usedforsecurity=False).hexdigest() == digest
 
+
+def _keep(row: Row, content: bytes) -> tuple[Path, bytes]:
+    """Store a file in the cache; where that fails, say why, once a data set, and keep it in memory."""
+    path = cache_dir() / row.dataset / row.file
     try:
-        limits, headers = (min(timeout, 5), timeout), {"Accept-Encoding": "identity"}
-        with requests.get(url, stream=True, timeout=limits, headers=headers) as reply:
-            reply.raise_for_status()
-            yield reply
-    except requests.HTTPError as error:
-        code = error.response.status_code
-        raise Trouble(f"answered {code} ({error.response.reason})", again=code >= 500 or code == 429) from None
-    except requests.ConnectTimeout:
-        raise Trouble(f"did not answer within {min(timeout, 5):g} s", again=False) from None
-    except (requests.Timeout, urllib3.exceptions.TimeoutError):
-        raise Trouble(f"stalled: nothing came for {timeout:g} s") from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        cause: BaseException = error
-        while inner := cause.__cause__ or cause.__context__:
-            cause = inner
-        raise Trouble(f"could not be read ({getattr(cause, 'strerror', None) or cause})") from None
+        write_atomically(path, lambda part: part.write_bytes(content))
+    except OSError as error:
+        remedy = "set AIGC_CACHE to a folder that can be written"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "make room there, or set AIGC_CACHE to a disk that has some"
+        elif error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
+            remedy = "remove what lies in its place"
+        if path.parent not in {other.parent for other in unkept}:
+            print(f"{path} cannot be stored ({cause(error)}) and is used from memory; {remedy}.")
+        unkept[path] = content
+    return path, content
 
 
-def _missing(dataset: str, reasons: list[str]) -> DataError:
+def _find(row: Row, faults: dict[str, Trouble]) -> tuple[Path, bytes] | None:
+    """Where on this machine row lies intact, and its content; copies that are not intact are added to faults."""
+    mirror, _ = _mirror()
+    for base in filter(None, (cache_dir(), mirror)):
+        path = base / row.dataset / row.file
+        try:
+            content = unkept[path] if path in unkept else _read(path, row.bytes or LARGEST, exactly=bool(row.bytes))
+            if _is(row, content):
+                return path, content
+            faults[str(path)] = Trouble("is altered: its checksum is not the registry's")
+        except FileNotFoundError:
+            if base == mirror:
+                faults[f"the mirror {base}"] = Trouble("lacks it" if base.is_dir() else "is no folder")
+        except OSError as error:
+            faults[str(path)] = Trouble(f"cannot be read ({cause(error)})")
+        except Trouble as trouble:
+            faults[str(path)] = trouble
+    return None
+
+
+def _read(path: Path, most: int, exactly: bool = False) -> bytes:
+    """A file's content. Only a regular file of at most (or exactly) so many bytes is opened: no pipe, no device."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise Trouble("is a folder, a pipe or a device", remedy=f"remove {path}")
+    if status.st_size > most or (exactly and status.st_size != most):
+        raise Trouble(f"is altered: it has {status.st_size:,} bytes, not {most:,}")
+    with open(path, "rb") as file:
+        return file.read(most + 1)
+
+
+def _text(note: Path) -> str:
+    with suppress(OSError, Trouble):
+        return _read(note, 10_000).decode("utf-8", "replace")
+    return ""
+
+
+def _reasons(faults: dict[str, Trouble]) -> tuple[str, str]:
+    """What each place did, and what helps."""
     if flag("AIGC_OFFLINE"):
-        reasons = [*reasons, f"the cache {cache_dir()} lacks it, and AIGC_OFFLINE=1 forbids the network"]
-    text = (
-        f"{dataset} cannot be had: {', and '.join(dict.fromkeys(reasons))}; set AIGC_DATA_MIRROR to a folder or an "
+        why = f"{cache_dir()} lacks it, and AIGC_OFFLINE=1 forbids the network"
+        faults = faults | {"the cache": Trouble(why, remedy="unset AIGC_OFFLINE")}
+    words = " and ".join(f"{trouble.where or name} {trouble}" for name, trouble in faults.items())
+    return words, ", or ".join(dict.fromkeys(trouble.remedy for trouble in faults.values() if trouble.remedy))
+
+
+def _missing(dataset: str, faults: dict[str, Trouble]) -> DataError:
+    words, remedy = _reasons(faults)
+    return DataError(
+        f"{dataset} cannot be had: {words}; {remedy + ', or ' if remedy else ''}set AIGC_DATA_MIRROR to a folder or an "
         f"address that has its files, or run `aigc-course fetch {dataset}` where the network allows it."
     )
-    return DataError(" ".join(text.split()))  # one line, whatever a server called its error
 
 
-def rows_of(dataset: str) -> list[Row]:
+def _rows(dataset: str) -> list[Row]:
     known = registry()
     if dataset not in known:
         raise ValueError(f"no data set {dataset!r}; the registry has {', '.join(known)}")
     return known[dataset]
 
 
-def read_verified(row: Row, path: Path) -> bytes:
-    """A stored file's content, if its checksum is right."""
-    content = path.read_bytes()
-    kind, _, digest = row.sha256.rpartition(":")
-    if hashlib.new(kind or "sha256", content, usedforsecurity=False).hexdigest() != digest:
-        raise Trouble("it is altered: its checksum is not the registry's")
-    return content
-
-
-def _find(row: Row, faults: list[str]) -> Path | None:
-    """Where on this machine row lies intact, if anywhere; copies that are not intact are added to faults."""
-    for path in _places(row):
-        try:
-            read_verified(row, path)
-            return path
-        except (Trouble, OSError) as error:
-            if not (isinstance(error, FileNotFoundError) and path.is_relative_to(cache_dir())):
-                faults.append(f"{path} is of no use ({getattr(error, 'strerror', None) or error})")
-    return None
-
-
-def _places(row: Row) -> list[Path]:
-    folder, _ = _mirror()
-    return [place / row.dataset / row.file for place in (cache_dir(), folder) if place]
-
-
-def _urls(row: Row) -> list[str]:
+def _urls(row: Row) -> list[tuple[str, str]]:
+    """The addresses of row, each after a name for whose it is."""
     _, url = _mirror()
-    return [f"{url}/{row.dataset}/{row.file}", row.url] if url else [row.url]
+    mirror = [(f"the mirror {public(url)}", f"{url}/{row.dataset}/{row.file}")] if url else []
+    return [*mirror, ("upstream", row.url)]
 
 
-def _mirror() -> tuple[Path | None, str | None]:
+def _mirror() -> tuple[Path | None, str]:
     """AIGC_DATA_MIRROR as a folder or as an address."""
     value = setting("AIGC_DATA_MIRROR") or ""
     if re.match(r"https?://", value):
         return None, value.rstrip("/")
-    if "://" in value:
-        raise ValueError(f"AIGC_DATA_MIRROR must be a folder, or begin with http:// or https://, not {value!r}")
-    return (Path(value).expanduser(), None) if value else (None, None)
+    return folder("AIGC_DATA_MIRROR"), ""
 
 
 def check_split(split: str) -> None:

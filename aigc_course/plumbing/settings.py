@@ -1,56 +1,98 @@
 """Settings from the environment, the cache folder, and files that are written whole or not at all."""
 
-from __future__ import annotations
-
 import math
 import os
 import re
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
+PATHS = "AIGC_CACHE AIGC_DATA_MIRROR AIGC_MODEL HF_HOME HF_HUB_CACHE XDG_CACHE_HOME REQUESTS_CA_BUNDLE SSL_CERT_FILE"
+
+
+class SettingError(ValueError):
+    """A setting with a value that means nothing; one sentence names both."""
+
 
 def setting(name: str, *choices: str) -> str | None:
-    """The environment variable `name`, None where unset or empty; ValueError where it is none of `choices`."""
+    """The environment variable `name`, None where unset or empty; SettingError where it is none of `choices`."""
     value = os.environ.get(name, "").strip()
     if value and choices and value not in choices:
-        raise ValueError(f"{name} is {value!r}; it can be {', '.join(choices)}, or unset")
+        raise SettingError(f"{name} is {value!r}; it can be {', '.join(choices)}, or unset")
     return value or None
 
 
-def cache_dir() -> Path:
-    """The folder for downloads: AIGC_CACHE, or the platform's usual one. It need not exist yet."""
-    if chosen := setting("AIGC_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "aigc_course" / "Cache"
-    usual = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    return Path(os.environ.get("XDG_CACHE_HOME") or usual) / "aigc_course"
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write(temporary)`, wait until the disk has what it wrote, and only then give it the name `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    write(temporary)
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def public(url: str) -> str:
-    """The address without a password in it: messages end up in stored notebooks."""
-    return re.sub(r"//[^/@]*@", "//", url)
-
-
 def flag(name: str) -> bool | None:
+    """The setting `name` as True (1), False (0) or None (unset)."""
     return {"1": True, "0": False}.get(setting(name, "0", "1") or "")
 
 
 def timeout() -> float:
+    """AIGC_TIMEOUT in seconds, 20 where unset."""
     value = setting("AIGC_TIMEOUT") or "20"
     with suppress(ValueError):
         if 0 < float(value) < math.inf:
             return float(value)
-    raise ValueError(f"AIGC_TIMEOUT must be a number of seconds above 0, not {value!r}")
+    raise SettingError(f"AIGC_TIMEOUT must be a number of seconds above 0, not {value!r}")
+
+
+def folder(name: str) -> Path | None:
+    """The folder that the setting `name` names, as an absolute path; None where unset."""
+    value = setting(name) or ""
+    with suppress(RuntimeError):  # ~stranger
+        if "://" not in value:
+            return Path(value).expanduser().absolute() if value else None
+    raise SettingError(f"{name} is {public(value)!r}, which is no folder (an address begins with http:// or https://)")
+
+
+def cache_dir() -> Path:
+    """The folder for downloads: AIGC_CACHE, or the platform's usual one. It need not exist yet."""
+    if chosen := folder("AIGC_CACHE"):
+        return chosen
+    try:
+        if sys.platform == "win32":
+            return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "aigc_course" / "Cache"
+        usual = Path("Library/Caches" if sys.platform == "darwin" else ".cache")
+        return (folder("XDG_CACHE_HOME") or Path.home() / usual) / "aigc_course"
+    except RuntimeError:  # no HOME, and a user without a name, as in containers
+        raise SettingError("This user has no home folder; set AIGC_CACHE to a folder for downloads") from None
+
+
+def absolute_paths(env: MutableMapping[str, str]) -> None:
+    """Write the paths among the settings in full, once: kernels and other processes start in other folders."""
+    for name in PATHS.split():
+        value = env.get(name, "").strip()
+        with suppress(RuntimeError, OSError):  # which folder() tells
+            if value and "://" not in value and (name != "AIGC_MODEL" or Path(value).expanduser().is_dir()):
+                env[name] = str(Path(value).expanduser().absolute())
+
+
+def public(url: str) -> str:
+    """An address without user, password and query, for messages: they end up in stored notebooks."""
+    scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
+    if not re.match(
+        r"(\w:)?[^:@/\\?#]*([/\\?#]|$)", rest
+    ):  # a user, or a port: what stands before the last @ is hidden
+        rest = rest.rpartition("@")[2]
+    return scheme + mark + (re.split("[?#]", rest)[0] if mark else rest)
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write(temporary)`, wait until the disk has what it wrote, and only then give it the name `path`.
+
+    The temporary file lies in a private folder beside path, which goes in any case; a link at path is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name[:64]}.", dir=path.parent, ignore_cleanup_errors=True) as own:
+        temporary = Path(own) / path.name
+        write(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, in UTF-8 and with \\n at the ends of lines, whole or not at all."""
+    write_atomically(path, lambda file: file.write_text(text, encoding="utf-8", newline="\n"))
