@@ -19,7 +19,7 @@ from aigc_course.backstage import digest as digests
 from aigc_course.backstage import lab as labs
 from aigc_course.backstage import readme, store
 from aigc_course.backstage.pages import Problem, choose, load, pages
-from aigc_course.plumbing import rooms, settings
+from aigc_course.plumbing import machine, rooms, settings
 
 
 def notebooks_folder() -> Path:
@@ -33,10 +33,8 @@ def notebooks_folder() -> Path:
 
 def changed(notebooks: list[Path], profile: str | None) -> list[Path]:
     """The notebooks whose code is not that of their stored receipt for this profile and kind of device."""
-    from aigc_course.plumbing import machine as machines
-
-    machine = machines.describe()
-    profile, kind = profile or machine["profile"], store.device_kind(str(machine["device"]))
+    here = machine.describe()
+    profile, kind = profile or here["profile"], store.device_kind(str(here["device"]))
     same = [path for path in notebooks if _is_measured(path, f"receipt.{profile}-{kind}.json")]
     if same:
         names = ", ".join(path.stem for path in same)
@@ -48,9 +46,8 @@ def _is_measured(path: Path, receipt: str) -> bool:
     """Whether a page's code is that of a stored receipt; not where one of the two is damaged, and the run says so."""
     place = rooms.place("chapters") / path.stem / receipt
     try:
-        return place.is_file() and receipts.check(receipts.read(place), place)["digest"] == digests.digest(
-            load(path) and path
-        )
+        load(path)
+        return place.is_file() and receipts.check(receipts.read(place), place)["digest"] == digests.digest(path)
     except (Problem, ValueError):
         return False
 
@@ -97,7 +94,6 @@ def study(args: argparse.Namespace) -> int:
     import time
 
     from aigc_course.plumbing import fetch
-    from aigc_course.plumbing import machine as machines
 
     chapters = choose(pages(notebooks_folder())[0], [args.chapter])
     if len(chapters) > 1:
@@ -111,16 +107,16 @@ def study(args: argparse.Namespace) -> int:
     if args.save and os.environ.get("AIGC_PROFILE") == "smoke":
         raise Problem("a stored study comes from a run in full, never from smoke: leave out --save")
     results = store.writable(store.results(args.to) / name).parent
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before PyTorch is loaded
+    machine.calm()  # before PyTorch is loaded
     module, digest = rooms.module(name, "study"), digests.study_digest(name)
-    machine, started = machines.describe(), time.monotonic()
+    here, started = machine.describe(), time.monotonic()
     try:
         result = module.run(args.seeds)
     except KeyboardInterrupt:
         print("Interrupted; nothing was written.")
         return 130
     minutes = (time.monotonic() - started) / 60
-    head = {"device": machine["device"], "torch": machine["torch"], "date": store.today(), "seeds": args.seeds}
+    head = {"device": here["device"], "torch": here["torch"], "date": store.today(), "seeds": args.seeds}
     head |= {"minutes": minutes, "digest": digest, "data": dict(fetch.used)}
     try:
         written = store.write_study(name, head, result, results)
@@ -193,7 +189,7 @@ def doctor(args: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Runs all tests, among them every notebook under nbval in the smoke profile, with the network off for data."""
     env = os.environ | {"AIGC_PROFILE": "smoke", "AIGC_STRICT": "1", "AIGC_OFFLINE": "1", "AIGC_QUIET": "1"}
-    env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    machine.calm(env)
     env.setdefault("OMP_NUM_THREADS", "1")  # two workers with two threads each would crowd two cores
     command = [sys.executable, "-m", "pytest", "tests", "notebooks", "-n", "2", "--dist", "loadscope", "--timeout=600"]
     command += ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", *args.extra]

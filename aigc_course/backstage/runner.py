@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from aigc_course import receipts
 from aigc_course.backstage.pages import code_cells
-from aigc_course.plumbing import rooms
+from aigc_course.plumbing import machine, rooms
 
 MOST = 5_000_000  # characters that a cell may write, those of pictures included
 NUMBER = int | float | None
@@ -133,7 +133,8 @@ def execute(
         cell.outputs, cell.execution_count = [], None
     scratch = Path(tempfile.mkdtemp(prefix="aigc-run-"))
     (scratch / "here").mkdir()
-    env = {"AIGC_QUIET": "1" if bar.disable else "0", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"} | os.environ
+    env = {"AIGC_QUIET": "1" if bar.disable else "0"} | os.environ
+    machine.calm(env)
     env |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "AIGC_RUN_FILE": str(scratch / "run.json")} | variables
     env["AIGC_STRICT"] = "0"  # a claim that does not hold must not end the run
     if rooms.root():  # a checkout need not be installed, and the kernel's folder is another

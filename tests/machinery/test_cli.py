@@ -1,7 +1,6 @@
 """The command line but for `run`: studies, options, fetch, doctor; on a small repository in a temporary folder."""
 
 import os
-import re
 import subprocess
 import sys
 import time
