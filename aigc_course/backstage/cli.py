@@ -150,8 +150,31 @@ def reset(args: argparse.Namespace) -> int:
     return 0
 
 
+def _fetch_models(names: list[str], to: str | None) -> int:
+    """Downloads models and verifies them, into the cache or each into a folder of its own below `to`."""
+    from aigc_course.plumbing import models
+
+    failed = False
+    for name in names:
+        try:
+            files = models.fetch(name)
+            folder = Path(to).absolute() / name if to else files[0].parent
+            for file in files if to else []:
+                settings.write_atomically(folder / file.name, functools.partial(shutil.copyfile, file))
+            size = sum(file.stat().st_size for file in files) / 1e6
+            print(f"{name}: {len(files)} files, {size:.1f} MB, verified, in {folder}")
+            print(f"Learners set AIGC_MODEL to {folder if to else name}.")
+        except (models.HubError, OSError) as error:
+            failed = True
+            print(f"✗ {name}: {error}")
+    return int(failed)
+
+
 def fetch(args: argparse.Namespace) -> int:
     """Downloads datasets and verifies them, into the cache or into a folder laid out as a mirror, for a class."""
+    if args.model:
+        rest = argparse.Namespace(**vars(args) | {"model": []})
+        return max(_fetch_models(args.model, args.to), fetch(rest) if args.dataset or args.all else 0)
     from aigc_course.plumbing import fetch as files_of
 
     known, brought, failed = files_of.registry(), 0, False
@@ -331,6 +354,7 @@ def main(argv: list[str] | None = None) -> int:
     option = add(fetch, "download datasets, for later or for a class without a network")
     option("dataset", nargs="*")
     option("--all", action="store_true", help="every dataset that a chapter uses")
+    option("--model", action="append", default=[], metavar="NAME", help="a language model, such as Qwen/Qwen3-0.6B")
     option("--to", metavar="DIR", help="a folder to lay out as a mirror, instead of the cache")
     add(doctor, "what this machine offers, and what to do about problems")
     add(test, "run all tests; further options go to pytest")

@@ -86,7 +86,7 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
         if index and not weights & files.keys():
             weights = {str(shard) for shard in json.loads(index.read_bytes())["weight_map"].values()}
         lacking = sorted(({"config.json"} | weights) - files.keys())
-        if not files.keys() & {"tokenizer.json", "tokenizer_config.json", "vocab.json"}:
+        if not files.keys() & {"tokenizer.json", "vocab.json", "vocab.txt"}:
             lacking.append("a tokenizer")
         if lacking:
             raise HubError(f"{name} lacks {', '.join(lacking)}; choose a model that has them")
@@ -120,7 +120,7 @@ def _download(base: Path, name: str) -> list[Path]:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise HubError(f"{hub} lists no commit, sizes and checksums of {name}; open it in a browser and see") from None
     if total > (room := min(MOST, shutil.disk_usage(base).free)):
-        sizes = f"{total / 1e9:.1f} GB, and {base} takes {room / 1e9:.1f}"
+        sizes = f"{total / 1e6:,.1f} MB, and {base} takes {room / 1e6:,.1f}"
         raise HubError(f"{name} has {sizes}; make room there, set AIGC_CACHE, or choose a smaller model")
     print(f"{name}: fetching {total / 1e6:,.1f} MB from {hub}", flush=True)
     with tqdm(total=total, unit="B", unit_scale=True, ncols=100, disable=bool(flag("AIGC_QUIET"))) as bar:
@@ -166,17 +166,18 @@ def _get(url: str, most: int, told: Any = lambda n_bytes: None, into: IO[bytes] 
 
 def _why(trouble: Trouble, name: str) -> str:
     """One sentence about what stood between us and a model on the hub, and what to do about it."""
-    hub, reply, code, kind, sent = public(endpoint()), trouble.reply, 0, None, ""
-    if reply is not None:
+    hub, code, kind, sent = public(endpoint()), 0, None, b""
+    if (reply := trouble.reply) is not None:
         code, kind = reply.status_code, reply.headers.get("X-Error-Code")
-        sent = str(reply.request.headers.get("Authorization", ""))
+        sent = reply.request.headers.get("Authorization", b"")
     if kind == "GatedRepo":
         return f"{name} asks at {hub} for consent to its terms; give it there and set HF_TOKEN, or choose another"
-    if code == 401 and "Bearer" in sent:
+    if code == 401 and "Bearer" in str(sent):
         return f"{hub} refuses the token in HF_TOKEN; renew it there"
     if code in (401, 404) and kind != "EntryNotFound":
         return f"{hub} has no model {name}; look for its name there (a private one wants HF_TOKEN and https)"
-    return f"{name} cannot be had, because {hub} {trouble}; {trouble.remedy or 'look at the connection and try again'}"
+    remedy = "try again later" if code else "look at the connection and at HF_ENDPOINT, and try again"
+    return f"{name} cannot be had, because {hub} {trouble}; {trouble.remedy or remedy}"
 
 
 def _wanted(file: str) -> bool:
