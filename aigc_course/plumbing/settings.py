@@ -91,8 +91,3 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, in UTF-8 and with \\n at the ends of lines, whole or not at all."""
-    write_atomically(path, lambda file: file.write_text(text, encoding="utf-8", newline="\n"))
