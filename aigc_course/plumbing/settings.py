@@ -72,9 +72,8 @@ def absolute_paths(env: MutableMapping[str, str]) -> None:
 def public(url: str) -> str:
     """An address without user, password and query, for messages: they end up in stored notebooks."""
     scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
-    if not re.match(
-        r"(\w:)?[^:@/\\?#]*([/\\?#]|$)", rest
-    ):  # a user, or a port: what stands before the last @ is hidden
+    drive = "" if mark else r"(\w:)?"
+    if not re.match(drive + r"[^:@/\\?#]*([/\\?#]|$)", rest):  # a user, or a port: hide all before the last @
         rest = rest.rpartition("@")[2]
     return scheme + mark + (re.split("[?#]", rest)[0] if mark else rest)
 
