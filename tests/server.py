@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import os
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -31,7 +32,7 @@ FAULTS = {
     "page": "answers 200 with a login page, as captive portals do",
     "gzip": "sends the right bytes and calls the gzip a Content-Encoding",
     "compress": "compresses the file for the way, and says so",
-    "bomb": "promises a compressed file, and sends one that holds 200 MB",
+    "bomb": "says that it compresses the file, and sends 20 MB of zeros, compressed",
     "brotli": "says that it compresses in a way that nobody asked for",
     "endless": "sends the file, and goes on for ever, without a length",
     "headers": "sends a header a letter every 50 ms",
@@ -40,6 +41,7 @@ FAULTS = {
     "proxy": "answers 407, as a proxy that wants a password",
     "delay": "waits for a second, then serves",
 }
+BOMB = gzip.compress(bytes(20_000_000))
 
 
 class Server:
@@ -50,7 +52,10 @@ class Server:
     """
 
     def __init__(
-        self, files: dict[str, bytes], handler: Callable[[Server], type[BaseHTTPRequestHandler]] | None = None
+        self,
+        files: dict[str, bytes],
+        handler: Callable[[Server], type[BaseHTTPRequestHandler]] | None = None,
+        tls: ssl.SSLContext | None = None,
     ):
         self.files = files
         self.faults: dict[str, str | list[str]] = {}
@@ -60,7 +65,9 @@ class Server:
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), (handler or _handler)(self))
         self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._http.server_port}"
+        if tls:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
 
     def __enter__(self) -> Server:
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -120,7 +127,9 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             if fault == "long":
                 content += bytes(100)
             if fault in ("compress", "bomb"):
-                content = gzip.compress(content if fault == "compress" else bytes(200_000_000))
+                content = gzip.compress(content) if fault == "compress" else BOMB
+            if fault == "brotli":
+                content = content[::-1]
             self.send_response(200)
             if fault != "endless":
                 self.send_header("Content-Length", str(len(content)))

@@ -133,8 +133,7 @@ def _data() -> Iterator[Finding]:
         reached, words, remedy = answer
         text = ", ".join(name for name, other in zip(names, answers, strict=True) if other == answer) + f": {words}"
         remedy = remedy or "look at the connection, or set AIGC_DATA_MIRROR to copies of the data"
-        remedy = f"{remedy[0].upper()}{remedy[1:]}."
-        remedy += "" if forbidden else " Until then chapters go on with a small stand-in, and say so."
+        remedy = _sentence(remedy) + " Until then chapters go on with a small stand-in, and say so." * (not forbidden)
         yield OK if reached else BAD if forbidden else NOTE, "Data", text, "" if reached else remedy
     cache = cache_dir()
     there = next(place for place in (cache, *cache.parents) if os.path.exists(place))
@@ -159,4 +158,8 @@ def _hub() -> Iterator[Finding]:
         except Trouble as trouble:  # a server that refuses its first page is a server that answers
             state, text = OK if str(trouble).startswith("answered 4") else NOTE, str(trouble)
             remedy = trouble.remedy or "set it to an address that you reach, or unset it for huggingface.co"
-        yield state, "HF_ENDPOINT", f"{public(endpoint)} {text}", "" if state == OK else remedy
+        yield state, "HF_ENDPOINT", f"{public(endpoint)} {text}", "" if state == OK else _sentence(remedy)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

@@ -110,10 +110,10 @@ def write_study(chapter: str, head: dict[str, Any], result: dict[str, Any], wher
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all. A link at its place is replaced, not followed. OSError leaves nothing."""
-    settings.write_text(path, text)
+    """Writes a text file whole or not at all. OSError leaves nothing."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, as `write_text` does."""
+    """Writes a file whole or not at all, as `write_text` does. A link at its place is replaced, not followed."""
     settings.write_atomically(path, lambda part: part.write_bytes(content))

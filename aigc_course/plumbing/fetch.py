@@ -19,16 +19,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from aigc_course.plumbing import rooms
-from aigc_course.plumbing.settings import (
-    cache_dir,
-    flag,
-    folder,
-    public,
-    setting,
-    timeout,
-    write_atomically,
-    write_text,
-)
+from aigc_course.plumbing.settings import cache_dir, flag, folder, public, setting, timeout, write_atomically
 from aigc_course.plumbing.web import Trouble, ask, cause, unzip
 
 T = TypeVar("T")
@@ -209,7 +200,8 @@ def _in_turn(dataset: str, rows: list[Row]) -> Iterator[None]:
             yield
         except DataError as error:
             with suppress(OSError):
-                write_text(note, f"{os.getpid()} {time.time_ns()}\n{mirror}\n{error}")
+                text = f"{os.getpid()} {time.time_ns()}\n{mirror}\n{error}"
+                write_atomically(note, lambda part: part.write_text(text, encoding="utf-8"))
             raise
         with suppress(OSError):
             note.unlink(missing_ok=True)
@@ -237,7 +229,7 @@ def _receive(row: Row, url: str, progress: bool) -> bytes:
     """What url sends, if it is row, or row compressed for the way. In memory: files are small, and bounded."""
     from tqdm import tqdm
 
-    most, quiet = row.bytes or LARGEST, not progress or flag("AIGC_QUIET")
+    most, quiet = row.bytes or LARGEST, not progress or bool(flag("AIGC_QUIET"))
     with tqdm(total=row.bytes, desc=row.file, unit="B", unit_scale=True, ncols=100, disable=quiet) as bar:
         content, encoding = ask(url, most + most // 100 + 1024, timeout(), lambda n_bytes: bar.update(n_bytes - bar.n))
     if _is(row, content):  # also a gzip file that the server calls a compressed one

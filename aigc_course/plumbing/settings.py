@@ -72,9 +72,8 @@ def absolute_paths(env: MutableMapping[str, str]) -> None:
 def public(url: str) -> str:
     """An address without user, password and query, for messages: they end up in stored notebooks."""
     scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
-    if not re.match(
-        r"(\w:)?[^:@/\\?#]*([/\\?#]|$)", rest
-    ):  # a user, or a port: what stands before the last @ is hidden
+    drive = "" if mark else r"(\w:)?"
+    if not re.match(drive + r"[^:@/\\?#]*([/\\?#]|$)", rest):  # a user, or a port: hide all before the last @
         rest = rest.rpartition("@")[2]
     return scheme + mark + (re.split("[?#]", rest)[0] if mark else rest)
 
@@ -91,8 +90,3 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, in UTF-8 and with \\n at the ends of lines, whole or not at all."""
-    write_atomically(path, lambda file: file.write_text(text, encoding="utf-8", newline="\n"))

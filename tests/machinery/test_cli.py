@@ -1,16 +1,15 @@
-"""The command line but for `run`: studies, options, fetch, doctor; on a small repository in a temporary folder."""
+"""The command line but for `run`: studies and options; on a small repository in a temporary folder."""
 
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from small_course import chapter, stored
 
-from aigc_course import data, receipts
-from aigc_course.backstage import cli, doctor, same, store
+from aigc_course import receipts
+from aigc_course.backstage import cli, same, store
 from aigc_course.backstage import digest as digests
 from aigc_course.plumbing import fetch
 
@@ -105,7 +104,11 @@ def test_a_study_that_a_full_disk_cannot_take_is_kept_elsewhere(repo, study, tmp
         write(path, content)
 
     monkeypatch.setattr(store, "write_bytes", full)
-    monkeypatch.setattr(cli.tempfile, "mkdtemp", lambda prefix: str(tmp_path / "spare"))
+
+    def spare(suffix=None, prefix=None, dir=None, real=cli.tempfile.mkdtemp):
+        return real(suffix, prefix, dir) if dir else str(tmp_path / "spare")
+
+    monkeypatch.setattr(cli.tempfile, "mkdtemp", spare)
     assert cli.main(["study", "98", "--save"]) == 2
     assert receipts.read(tmp_path / "spare/98_made_up/study.json")["mean"] == 1.2346
     assert "No space left on device\n" in capsys.readouterr().err
@@ -124,100 +127,7 @@ def test_same_stamps_or_says_why_not(repo, study, capsys, monkeypatch, command):
     assert cli.main([command, "98", "--same"]) == 1 and "✗ " in capsys.readouterr().out
 
 
-# --- fetch, doctor ------------------------------------------------------------------------------------
-
-
-def test_fetch_makes_a_mirror_from_a_mirror(tmp_path, monkeypatch, capsys):
-    content = b"some data"
-    sha256 = receipts.hashlib.sha256(content).hexdigest()
-    row = data.Row("toy", "a.bin", len(content), sha256, "http://127.0.0.1:9/a.bin", "CC0", "us")
-    lost = row._replace(dataset="lost")
-    monkeypatch.setattr(data, "registry", lambda: {"toy": [row], "lost": [lost]})
-    (tmp_path / "mirror/toy").mkdir(parents=True)
-    (tmp_path / "mirror/toy/a.bin").write_bytes(content)
-    for name, value in {"DATA_MIRROR": tmp_path / "mirror", "CACHE": tmp_path / "cache", "OFFLINE": "1"}.items():
-        monkeypatch.setenv(f"AIGC_{name}", str(value))
-    assert cli.main(["fetch", "toy", "--to", str(tmp_path / "class")]) == 0
-    assert (tmp_path / "class/toy/a.bin").read_bytes() == content
-    assert f"AIGC_DATA_MIRROR to {tmp_path / 'class'}" in capsys.readouterr().out
-    assert cli.main(["fetch", "--all", "--to", str(tmp_path / "class")]) == 1  # one is lost, the other is still fetched
-    shown = capsys.readouterr().out
-    assert "toy: 1 files" in shown and "✗ lost: " in shown
-    assert cli.main(["fetch", "nothing"]) == 2 and cli.main(["fetch"]) == 2
-
-
-@pytest.fixture
-def examine(tmp_path, monkeypatch, capsys):
-    """The doctor's exit code and its words, with settings of the test alone and, where not said otherwise, offline."""
-    for name in [name for name in os.environ if name.startswith(("AIGC_", "HF_"))]:
-        monkeypatch.delenv(name)
-
-    def examine(**settings: str) -> tuple[int, str]:
-        for name, value in {"AIGC_CACHE": str(tmp_path), "AIGC_OFFLINE": "1", **settings}.items():
-            monkeypatch.setenv(name, value)
-        code, shown = cli.main(["doctor"]), capsys.readouterr().out
-        assert all(len(line) <= 80 or "/" in line for line in shown.splitlines()), shown
-        return code, " ".join(shown.split())
-
-    return examine
-
-
-def test_doctor_knows_mirror_and_endpoint(tmp_path, examine, monkeypatch):
-
-    code, words = examine(AIGC_DATA_MIRROR=str(tmp_path / "gone"), HF_ENDPOINT="http://127.0.0.1:9")
-    assert code == 0 and "The course runs here" in words and "! mnist" in words and "stand-in" in words
-    assert f"! Mirror AIGC_DATA_MIRROR={tmp_path / 'gone'}: there is no such folder" in words
-    assert "ok HF_ENDPOINT http://127.0.0.1:9 (not asked, because AIGC_OFFLINE=1)" in words
-    monkeypatch.setattr(doctor.data, "reachable", lambda name, timeout: (True, f"{name} answers"))
-    code, words = examine(AIGC_OFFLINE="0", AIGC_DATA_MIRROR="http://mirror.example")
-    assert code == 0 and "! HF_ENDPOINT http://127.0.0.1:9 does not answer" in words and "ok mnist" in words
-
-
-def test_doctor_fails_only_where_the_course_cannot_run(examine):
-    code, words = examine(AIGC_STANDIN="0")  # then a chapter without its data stops
-    assert code == 1 and "✗ mnist" in words and "cannot run here yet" in words
-    code, words = examine(AIGC_STANDIN="", AIGC_PROFILE="fast")
-    assert code == 1 and "AIGC_PROFILE is 'fast'" in words and "mnist" in words
-
-
-def test_doctor_names_packages_that_are_missing_or_too_old(examine, monkeypatch):
-    from importlib import metadata
-
-    real = metadata.version
-
-    def version(name):
-        if name == "peft":
-            raise metadata.PackageNotFoundError(name)
-        return "0.1" if name == "numpy" else real(name)
-
-    monkeypatch.setattr(metadata, "version", version)
-    code, words = examine()
-    assert code == 1 and '✗ peft is not installed → python -m pip install "peft>=' in words
-    assert "! numpy 0.1; the course is made for >=" in words
-
-
-def test_doctor_waits_for_no_answer_longer_than_it_said():
-
-    answers = doctor._together({"a": lambda: (True, "a"), "b": lambda: time.sleep(60)}, seconds=0.3)
-    assert answers == {"a": (True, "a"), "b": (False, "b does not answer within 0.3 s.")}
-
-
-def test_doctor_works_where_torch_does_not(tmp_path):
-    code = """
-import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "torch":
-            raise ImportError("libtorch_cpu.so: cannot open shared object file")
-sys.meta_path.insert(0, Blocker())
-from aigc_course import cli
-sys.exit(cli.main(["doctor"]))
-"""
-    env = os.environ | {"PYTHONPATH": str(REPO), "AIGC_CACHE": str(tmp_path), "AIGC_OFFLINE": "1", "PYTHONUTF8": "1"}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, encoding="utf-8")
-    words = " ".join(done.stdout.split())
-    assert done.returncode == 1 and "✗ torch does not load: ImportError: libtorch_cpu.so" in words and not done.stderr
-    assert "→ python -m pip install" in words and "Memory" in words and "mnist" in words
+# --- options ------------------------------------------------------------------------------------------
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():
@@ -232,3 +142,34 @@ def test_unknown_options_are_refused(capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main(["run", "--sede", "1"])
     assert "--sede" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_ends_a_command_quietly():
+    """As `aigc-course doctor | head -2` does."""
+    code = "import sys\nfrom aigc_course.backstage import cli\n"
+    code += "def doctor(args):\n    print('x\\n' * 200_000)\ncli.doctor = doctor\nsys.exit(cli.main(['doctor']))"
+    env = os.environ | {"PYTHONPATH": str(REPO)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 141
+
+
+def test_relative_paths_in_settings_are_resolved_once(tmp_path, monkeypatch, capsys):
+    """Kernels, JupyterLab and tests start in other folders, and look at the same places as the command line."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own-model").mkdir()
+    given = {"AIGC_CACHE": "cache", "AIGC_DATA_MIRROR": "course-data", "AIGC_MODEL": "own-model", "HF_HOME": "hf"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, env, cwd: seen.update(env) or 0)
+    monkeypatch.setattr(cli.rooms, "root", lambda: REPO)
+    seen = {}
+    assert cli.main(["test"]) == 0
+    assert {name: seen[name] for name in given} == {name: str(tmp_path / value) for name, value in given.items()}
+
+
+def test_a_setting_that_means_nothing_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setenv("AIGC_OFFLINE", "yes")
+    assert cli.main(["fetch", "mnist"]) == 2
+    assert capsys.readouterr().err == "aigc-course: AIGC_OFFLINE is 'yes'; it can be 0, 1, or unset\n"

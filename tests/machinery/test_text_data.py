@@ -79,7 +79,7 @@ def carried(tmp_path, monkeypatch):
     for name, content in STANDINS.items():
         (tmp_path / "carried" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "carried" / name).write_text(content, encoding="utf-8")
-    monkeypatch.setattr(data, "embedded", lambda name: tmp_path / "carried" / name)
+    monkeypatch.setattr(fetch, "embedded", lambda name: tmp_path / "carried" / name)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def mirror(monkeypatch, tmp_path) -> Path:
     settings = {"DATA_MIRROR": str(folder), "CACHE": str(tmp_path / "cache"), "STANDIN": "0", "OFFLINE": "1"}
     for name, value in settings.items():
         monkeypatch.setenv(f"AIGC_{name}", value)
-    monkeypatch.setattr(data, "used", {})
+    monkeypatch.setattr(fetch, "used", {})
     return folder
 
 
@@ -282,7 +282,7 @@ def test_standin_of_e2e(site, carried, monkeypatch):
 
 def test_standins_the_course_carries(monkeypatch, capsys):
     monkeypatch.setenv("AIGC_STANDIN", "1")
-    monkeypatch.setattr(data, "used", {})
+    monkeypatch.setattr(fetch, "used", {})
     labels, tickets = data.banking77_labels(), {split: data.banking77(split) for split in ("train", "test")}
     assert len(labels) >= 20 and all({r["label"] for r in part} == set(range(len(labels))) for part in tickets.values())
     texts = {split: {record["text"] for record in part} for split, part in tickets.items()}
@@ -303,7 +303,7 @@ def test_standins_the_course_carries(monkeypatch, capsys):
 def test_standin_takes_over_and_never_mixes(site, carried, monkeypatch, capsys, dataset):
     monkeypatch.delenv("AIGC_STANDIN")
     site.faults["*"] = "404"
-    name, other = data.TEXTS[dataset]
+    name, other = fetch.TEXTS[dataset]
     standin = LOADERS[dataset]()
     message = check_sentence(capsys.readouterr().out)
     assert "answered 404" in message and f"until then {other} stand in for {name}." in message
@@ -345,17 +345,8 @@ def test_altered_offline_and_forbidden(site, monkeypatch, dataset):
         path.write_bytes(b"altered")
     monkeypatch.setenv("AIGC_OFFLINE", "1")
     message = failure(load)
-    assert "it is altered" in message and "AIGC_OFFLINE=1 forbids the network" in message
+    assert "is altered" in message and "AIGC_OFFLINE=1 forbids the network" in message
     assert f"aigc-course fetch {dataset}" in message and len(site.gets) == n_files
-
-
-def test_file_altered_between_check_and_use(site, monkeypatch):
-    paths = fetch.fetch("sentfin")
-    monkeypatch.setattr(data, "fetch", lambda dataset: paths)
-    paths[0].write_bytes(b"altered")
-    assert "it is altered" in failure(data.sentfin)
-    paths[0].unlink()
-    assert "cannot be read" in failure(data.sentfin)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""`aigc-course fetch`: data sets into the cache, or into a folder that serves a class as a mirror."""
+
+import hashlib
+import os
+
+import pytest
+
+from aigc_course.backstage import cli
+from aigc_course.plumbing import fetch
+
+CONTENT = b"some data"
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """A mirror that has the sets toy and spare, and lacks the set lost; no network."""
+    row = fetch.Row("toy", "a.bin", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), "http://127.0.0.1:9/a", "", "")
+    rows = {name: [row._replace(dataset=name)] for name in ("toy", "lost", "spare")}
+    monkeypatch.setattr(fetch, "registry", lambda: rows)
+    monkeypatch.setattr(fetch, "SPARE", ("spare",))
+    monkeypatch.setattr(fetch, "unkept", {})
+    for name in ("toy", "spare"):
+        (tmp_path / "mirror" / name).mkdir(parents=True)
+        (tmp_path / "mirror" / name / "a.bin").write_bytes(CONTENT)
+    for name, value in {"DATA_MIRROR": tmp_path / "mirror", "CACHE": tmp_path / "cache", "OFFLINE": "1"}.items():
+        monkeypatch.setenv(f"AIGC_{name}", str(value))
+    return tmp_path / "mirror"
+
+
+def test_a_mirror_is_made_from_a_mirror(mirror, tmp_path, capsys):
+    assert cli.main(["fetch", "toy", "--to", str(tmp_path / "class")]) == 0
+    assert (tmp_path / "class/toy/a.bin").read_bytes() == CONTENT
+    shown = capsys.readouterr().out
+    assert f"toy: 1 files, 0.0 MB, verified, in {tmp_path / 'class/toy'}" in shown
+    assert f"Learners set AIGC_DATA_MIRROR to {tmp_path / 'class'}, or to where" in shown
+
+
+def test_all_are_those_that_chapters_use_and_one_that_fails_hides_nothing(mirror, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["fetch", "--all", "--to", "class"]) == 1
+    shown = capsys.readouterr().out
+    assert "toy: 1 files" in shown and "✗ lost: lost cannot be had: " in shown and "spare" not in shown
+    assert f"Learners set AIGC_DATA_MIRROR to {tmp_path / 'class'}, or to where" in shown
+    assert cli.main(["fetch", "--all", "spare", "--to", "class"]) == 1 and (tmp_path / "class/spare/a.bin").is_file()
+    assert cli.main(["fetch", "spare"]) == 0
+    assert (
+        cli.main(["fetch", "lost", "--to", "class"]) == 1 and "Learners" not in capsys.readouterr().out.split("✗")[-1]
+    )
+    assert cli.main(["fetch", "nothing"]) == 2 and cli.main(["fetch"]) == 2
+
+
+def test_a_place_that_cannot_be_written_is_told(mirror, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    assert cli.main(["fetch", "toy", "--to", str(tmp_path / "file")]) == 1
+    assert f"✗ toy: {tmp_path / 'file' / 'toy'} cannot be written: " in capsys.readouterr().out
+    monkeypatch.delenv("AIGC_OFFLINE")
+    monkeypatch.delenv("AIGC_DATA_MIRROR")
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(fetch, "ask", lambda *what: (CONTENT, ""))
+    assert cli.main(["fetch", "toy"]) == 1
+    shown = capsys.readouterr().out
+    assert "cannot be stored (" in shown and "✗ toy: it was fetched, and could not be stored" in shown
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links want rights on Windows")
+def test_links_in_the_folder_of_a_class_are_replaced(mirror, tmp_path):
+    (tmp_path / "class/toy").mkdir(parents=True)
+    (tmp_path / "precious").write_text("mine")
+    for name in ("a.bin", "a.bin.tmp"):
+        (tmp_path / "class/toy" / name).symlink_to(tmp_path / "precious")
+    assert cli.main(["fetch", "toy", "--to", str(tmp_path / "class")]) == 0
+    assert (tmp_path / "precious").read_text() == "mine" and (tmp_path / "class/toy/a.bin").read_bytes() == CONTENT
