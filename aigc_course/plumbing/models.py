@@ -11,7 +11,6 @@ import re
 import shutil
 import time
 from contextlib import suppress
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +18,7 @@ from typing import IO, Any
 from aigc_course.plumbing.settings import cache_dir, flag, public, setting, timeout, write_atomically
 from aigc_course.plumbing.web import Trouble, ask, cause
 
-FILES = ("*.json", "*.txt", "*.jinja", "model.safetensors", "model-*.safetensors")  # settings, tokenizer, weights
+FILES = re.compile(r"[\w.-]+\.(json|txt|jinja)|model(-[\w.-]+)?\.safetensors")  # settings, tokenizer, weights
 DIGESTS = "digests"  # beside the files that we fetched: their checksums
 COMMIT, CHECKSUM = re.compile("[0-9a-f]{40}"), re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 MOST = 10e9  # bytes of a model
@@ -79,7 +78,7 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
     root: the cache in which the folder lies. There the files are compared with the checksums that they came with: those
     in DIGESTS or, in the hub's own cache, the names of the files to which the links lead.
     """
-    files = {path.name: path for path in sorted(place.glob("*")) if _wanted(path.name)}
+    files = {path.name: path for path in sorted(place.glob("*")) if FILES.fullmatch(path.name)}
     index = files.get("model.safetensors.index.json")
     try:
         weights = {"model.safetensors"}
@@ -111,7 +110,7 @@ def _download(base: Path, name: str) -> list[Path]:
     hub = public(endpoint())
     try:
         listed = json.loads(_get(f"{endpoint()}/api/models/{name}/revision/main?blobs=true", 10_000_000))
-        rows = [row for row in listed["siblings"] if _wanted(row["rfilename"])]
+        rows = [row for row in listed["siblings"] if FILES.fullmatch(row["rfilename"])]
         rows = [(row["size"], row["rfilename"], (row.get("lfs") or {}).get("sha256") or row["blobId"]) for row in rows]
         digests = {file: CHECKSUM.fullmatch(digest)[0] for _, file, digest in rows}
         place = _inside(base, base / "snapshots" / COMMIT.fullmatch(listed["sha"])[0])
@@ -180,10 +179,6 @@ def _why(trouble: Trouble, name: str) -> str:
     return f"{name} cannot be had, because {hub} {trouble}; {trouble.remedy or remedy}"
 
 
-def _wanted(file: str) -> bool:
-    return bool(re.fullmatch(r"[\w.-]+", file)) and any(fnmatchcase(file, pattern) for pattern in FILES)
-
-
 def _inside(root: Path, path: Path) -> Path:
     """path, unless it or a link on its way leads out of root."""
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
@@ -195,8 +190,6 @@ def _is(path: Path, digest: str) -> bool:
     """Whether a file is there with this SHA-256 or, of 40 digits, this SHA-1, by which git names its content."""
     if not path.is_file():
         return False
-    content = hashlib.sha256()
-    if len(digest) == 40:
-        content = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    content = hashlib.sha1(b"blob %d\0" % path.stat().st_size) if len(digest) == 40 else hashlib.sha256()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, lambda: content).hexdigest() == digest

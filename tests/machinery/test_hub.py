@@ -402,9 +402,10 @@ def test_each_cause_has_its_own_sentence_and_remedy(server, monkeypatch, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["no name/at all/", "a/b/c", "../x", "a--b", "~nosuchuser/x", "./x", "x" * 200, "é"])
-def test_a_name_that_is_none_is_not_asked_for(server, name):
-    with pytest.raises(models.HubError, match="neither a folder nor a model's name, such as Qwen/Qwen3-0.6B"):
-        models.fetch(name)
+def test_a_name_that_is_none_is_not_asked_for(server, monkeypatch, name):
+    monkeypatch.setenv("AIGC_STANDIN", "0")
+    with pytest.raises(hub.HubError, match="neither a folder nor a model's name, such as Qwen/Qwen3-0.6B"):
+        hub.model(name)
     assert not server.asked
 
 
