@@ -8,7 +8,6 @@ from aigc_course.data.texts import (
     Text,
     banking77,
     banking77_labels,
-    docstrings,
     e2e,
     e2e_references,
     sentfin,
@@ -17,6 +16,7 @@ from aigc_course.data.texts import (
     tang_poems,
 )
 from aigc_course.plumbing.fetch import DataError, embedded, standin_in_use, standin_note
+from aigc_course.plumbing.standins import docstrings
 
 __all__ = [
     "DataError",
