@@ -3,13 +3,9 @@
 import functools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from aigc_course.plumbing.console import say
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from PIL.ImageFont import FreeTypeFont
 
 DPI = 100
 COLORS = ("#000000", "#a6261d", "#3b8bc4", "#e6ab2e")  # each lighter than the one before, for grey printers
@@ -29,13 +25,12 @@ STYLE = {
 }
 CHINESE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 FONTS = (  # that have it, on Linux, Windows and macOS
-    *(f"{name} {kind}" for name in ("Noto Sans CJK", "Source Han Sans", "Noto Sans") for kind in ("SC", "JP", "TC")),
-    *("Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Heiti TC", "Arial Unicode MS"),
-    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback"),
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei"),
+    *("Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Arial Unicode MS", "Droid Sans Fallback"),
 )
 
 
-def apply(figure: "Figure | None" = None) -> None:
+def apply(figure: Any = None) -> None:
     """Set the course's figure style on matplotlib's own defaults, whatever the learner has set, before or since.
 
     `setup` does it where matplotlib is loaded; from then on matplotlib does it for each new figure.
@@ -54,18 +49,16 @@ def chinese_font() -> tuple[str, ...]:
     return next(((name, files[name]) for name in FONTS if name in files), ())
 
 
-@functools.cache
-def _say_once(text: str) -> None:
-    say(text)
-
-
 def warn_of_boxes(text: str) -> None:
     """Say, once, that the Chinese in `text` is drawn as boxes, where no installed font has it."""
     if CHINESE.search(text) and not chinese_font():
         _say_once("Chinese characters are drawn as boxes, because no font here has them: install Noto Sans CJK.")
 
 
-def font(text: str, size: float) -> "FreeTypeFont":
+_say_once = functools.cache(say)
+
+
+def font(text: str, size: float) -> Any:
     """A font with which Pillow can draw `text`: its own for Latin letters, else DejaVu or an installed one."""
     import matplotlib
     from PIL import ImageFont

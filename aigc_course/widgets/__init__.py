@@ -62,7 +62,7 @@ def _control(name: str, spec: Any) -> Any:
         low, high, value = spec[:3]
         slider = ipywidgets.IntSlider if all(isinstance(v, int) for v in spec) else ipywidgets.FloatSlider
         step = spec[3] if len(spec) == 4 else (1 if slider is ipywidgets.IntSlider else (high - low) / 60)
-        return slider(value, min=low, max=high, step=step, **look)
+        return slider(value, min=low, max=high, step=step, layout={"width": "32em", "max_width": "100%"}, **look)
     a_control = "a control is (low, high, value[, step]) for a slider, a list of two or more for a picker, or a text"
     raise ValueError(f"{name} = {spec!r} cannot be moved: {a_control}")
 
