@@ -7,7 +7,7 @@ import pytest
 
 from aigc_course import receipts
 from aigc_course.backstage import store
-from aigc_course.plumbing import rooms
+from aigc_course.plumbing import rooms, settings
 
 
 def run(seed=0, **more):
@@ -144,7 +144,7 @@ def test_a_file_is_written_whole_or_not_at_all_and_through_no_link(tmp_path, mon
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(settings.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         store.write_text(path, "half")
     assert path.read_text() == "whole" and sorted(tmp_path.iterdir()) == [path, mine]

@@ -20,7 +20,7 @@ from small_course import RECORD, chapter, kernels, notebook, stored
 from aigc_course import receipts
 from aigc_course.backstage import cli, pages, report, runner, store
 from aigc_course.backstage import digest as digests
-from aigc_course.plumbing import machine
+from aigc_course.plumbing import machine, settings
 
 REPO = Path(cli.__file__).parents[2]
 PICTURE = "Image(bytes.fromhex('89504e470d0a1a0a'), format='png', alt='a dot')"  # enough for a report
@@ -377,7 +377,7 @@ def full(*_, **__):
 def test_a_full_disk_costs_no_figures_and_leaves_no_debris(repo, capsys, monkeypatch):
     path = chapter(repo, "00_a", setup=RECORD)
     before = path.read_bytes()
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(settings.os, "fsync", full)
     assert cli.main(["run", "--seeds", "0", "--save"]) == 1
     shown = capsys.readouterr().out
     assert "loss 90" in shown and "00_a: not saved, because No space left on device" in shown
