@@ -10,7 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from aigc_course.plumbing import rooms
+from aigc_course.backstage.pages import Problem
+from aigc_course.plumbing import machine, rooms
 from aigc_course.plumbing.settings import setting, write_atomically
 
 FIRST = "00_start_here.ipynb"
@@ -66,26 +67,25 @@ def reset(page: Path) -> str:
 
 
 def start(options: list[str]) -> int:
-    """Opens the working copies in JupyterLab, until Ctrl-C. Returns an exit code. options: further ones for it."""
+    """Opens the working copies in JupyterLab, until Ctrl-C. Returns an exit code. options: further ones for it.
+
+    Raises Problem where JupyterLab does not load, or the disk takes no copies.
+    """
     try:
         from jupyterlab.labapp import LabApp
     except Exception as error:  # whatever a broken installation raises
-        problem = f'JupyterLab cannot be loaded ({error}): python -m pip install -U "jupyterlab>=4.2"'
-        print(f"aigc-course: {problem}", file=sys.stderr)
-        return 2
+        raise Problem(f'JupyterLab cannot be loaded ({error}): python -m pip install -U "jupyterlab>=4.2"') from error
     try:
         for sentence in refresh():
             print(sentence)
     except OSError as error:
-        print(f"aigc-course: the notebooks cannot be copied to {folder()}: {error.strerror or error}", file=sys.stderr)
-        return 2
+        raise Problem(f"the notebooks cannot be copied to {folder()}: {error.strerror or error}") from error
     top = rooms.root() or folder()  # of what JupyterLab shows: the README and data/ too
     own = folder() / ".jupyter"  # signatures and open tabs of the course, apart from the learner's other work
     for name in ("AIGC_CACHE", "AIGC_DATA_MIRROR"):  # kernels start in another folder
         if (place := setting(name)) and "://" not in place:
             os.environ[name] = os.path.abspath(os.path.expanduser(place))
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads of a kernel leave the processor to others
-    os.environ.setdefault("KMP_BLOCKTIME", "0")
+    machine.calm(os.environ)  # kernels inherit it
     ours, theirs = str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [ours, theirs]))
     LabApp.launch_instance(
