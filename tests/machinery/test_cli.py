@@ -103,18 +103,9 @@ def test_a_study_that_a_full_disk_cannot_take_is_kept_elsewhere(repo, study, tmp
             raise OSError(28, "No space left on device")
         replace(part, path)
 
-<<<<<<< HEAD
-    monkeypatch.setattr(store, "write_bytes", full)
-
-    def spare(suffix=None, prefix=None, dir=None, real=cli.tempfile.mkdtemp):
-        return real(suffix, prefix, dir) if dir else str(tmp_path / "spare")
-
-    monkeypatch.setattr(cli.tempfile, "mkdtemp", spare)
-=======
     monkeypatch.setattr(os, "replace", full)
     (tmp_path / "spare").mkdir()
     monkeypatch.setattr(cli.tempfile, "tempdir", str(tmp_path / "spare"))
->>>>>>> run
     assert cli.main(["study", "98", "--save"]) == 2
     (kept,) = (tmp_path / "spare").rglob("study.json")
     assert receipts.read(kept)["mean"] == 1.2346 and str(kept) in capsys.readouterr().out
