@@ -198,7 +198,7 @@ def test_digits_look_like_mnist():
 
 
 def test_import_is_light():
-    code = "print(sorted({'torch', 'pooch', 'requests', 'sklearn', 'numpy'} & set(sys.modules)))"
+    code = "print(sorted({'torch', 'requests', 'tqdm', 'sklearn', 'numpy'} & set(sys.modules)))"
     assert finish(start(code, registry=REPO)).strip() == "[]"
 
 
