@@ -365,7 +365,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=8, help="and evaluations; an even number")
     parser.add_argument("--expected", type=float, help="plain distance, if known: others stop at 0.8 of it")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--save", action="store_true", help="write receipts/bench_gan.json")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/gan.json")
     parser.add_argument("--update", action="store_true", help="only renew what depends on chapter 05's receipts")
     args = parser.parse_args()
     if args.update:

@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--chapter-steps", type=int, default=130, help="of the chapter's recipe, for the target")
     parser.add_argument("--threads", type=int, default=machine.cores())
     parser.add_argument("--held-out", action="store_true", help="judge on the last twentieth of the training part")
-    parser.add_argument("--save", action="store_true", help="write receipts/bench_gpt.json")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/gpt.json")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     bf16 = machine.bf16_speedup() >= 1.3

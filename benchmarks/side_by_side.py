@@ -50,7 +50,7 @@ def head(name: str, threads: int, bf16: bool, repeats: int) -> dict:
 
 
 def save(result: dict) -> None:
-    """Writes receipts/bench_<name>.json."""
+    """Writes benchmarks/<name>.json."""
     path = FOLDER / f"{result['benchmark']}.json"
     store.write_text(path, json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     print("Written:", path.relative_to(FOLDER.parent))

@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10, help="of the plain recipe")
     parser.add_argument("--chapter-steps", type=int, default=420, help="budget of the chapter's recipe")
     parser.add_argument("--threads", type=int, default=machine.cores())
-    parser.add_argument("--save", action="store_true", help="write receipts/bench_vae.json")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/vae.json")
     parser.add_argument("--peak", choices=["plain", "chapter"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

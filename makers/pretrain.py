@@ -4,7 +4,7 @@
     python benchmarks/pretrain.py --go-on --steps 600 --lr 0.002 --lr-muon 0.01 --save   # four minutes more
     python benchmarks/pretrain.py --minutes 2           # a trial: as many steps as two minutes seem to allow
 
---save writes the folder (weights, tokenizer, card) and receipts/pretrain.json, whose figures the card repeats. Only
+--save writes the folder (weights, tokenizer, card) and makers/pretrain.json, whose figures the card repeats. Only
 the number of steps may depend on the clock: with --steps, the weights depend on seed, corpus and arithmetic alone.
 
 The corpus is what the course may use and a reader has at hand: the training part of tinyshakespeare, docstrings and
@@ -486,7 +486,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, help="length of the training")
     parser.add_argument("--minutes", type=float, default=2.0, help="of training, about, where --steps is not given")
-    parser.add_argument("--save", action="store_true", help="write data/course_gpt2/ and receipts/pretrain.json")
+    parser.add_argument("--save", action="store_true", help="write data/course_gpt2/ and makers/pretrain.json")
     parser.add_argument("--go-on", action="store_true", help="start from the stored checkpoint: the second stage")
     parser.add_argument("--vocab", type=int, default=4096)
     parser.add_argument("--layers", type=int, default=4)

@@ -1,6 +1,5 @@
 """Attention: the viewer of maps, and facts that chapter 10 states, against PyTorch's own functions."""
 
-
 import pytest
 import torch
 import torch.nn.functional as F
