@@ -55,8 +55,7 @@ def page(path: Path, profile: str | None = None) -> str:
 
     profile: in which both run; None is that of the stored outputs. Returns what was done. Raises NotSame.
     """
-    notebook = read(path)
-    stored, now = notebook["metadata"].get("aigc", {}), digests.digest(path)
+    stored, now = read(path)["metadata"].get("aigc", {}), digests.digest(path)
     old = stored.get("digest", "")
     kept = {p: r for p in sorted((rooms.place("chapters") / path.stem).glob("receipt.*.json"))
             if (r := read(p))["digest"] == old}  # fmt: skip
@@ -74,7 +73,8 @@ def page(path: Path, profile: str | None = None) -> str:
     proof = {"date": _today(), "commit": commit, "profile": profile, "seed": seed, "device": device, "figures": n}
     for place, receipt in kept.items():
         store.write_text(place, _json(receipt | {"digest": now, "same": proof}))
-    stored["digest"] = now
+    notebook = read(path)  # words may have changed meanwhile
+    notebook["metadata"]["aigc"]["digest"] = now
     store.write_text(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     return f"{path.stem}: {n} figures are the same in {profile} with seed {seed}; stamped"
 
