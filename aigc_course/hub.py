@@ -84,6 +84,8 @@ def _load(place: Path, name: str, device: str | None, dtype: torch.dtype | None)
         for tensor in sorted(map(str, report[key])):
             if not tensor.endswith(("masked_bias", "inv_freq")):  # constants, which old files hold as well
                 raise HubError(f"the weights of {name} do not fit its config.json: {tensor} {words}; choose another")
+    if not one.isfinite().all():
+        raise HubError(f"the weights of {name} give logits that are no numbers; choose another, or another dtype")
     if not torch.allclose(one, other, atol=1e-2 * one.abs().max()):
         raise HubError(f"{name} is no causal language model, its first output sees the second token; choose another")
     if tokenizer.pad_token is None:
