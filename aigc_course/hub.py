@@ -1,10 +1,9 @@
 """Language models by name: the small one that the course ships, or a public one where AIGC_MODEL asks for it.
 
-`model()` gives the shipped one. With AIGC_MODEL=distilgpt2, Qwen/Qwen3-0.6B or a folder it gives that one instead, from
-a cache or from the hub at HF_ENDPOINT (default: huggingface.co). The settings of `data` hold: AIGC_CACHE,
-AIGC_OFFLINE=1 (never touch the network), AIGC_STANDIN=1 (the shipped model whatever is asked for) or 0 (no model in
-place of another: raise HubError), AIGC_TIMEOUT (seconds that a hub may stay silent), AIGC_QUIET=1 (no progress bar).
-Only safetensors weights are read, never pickles, and no code of a model is run.
+`model()` gives the shipped one or, with AIGC_MODEL=distilgpt2, Qwen/Qwen3-0.6B or a folder, that one, from a cache or
+from the hub at HF_ENDPOINT. The settings of `data` hold: AIGC_CACHE, AIGC_OFFLINE=1, AIGC_STANDIN=1 (the shipped model
+whatever is asked for) or 0 (no model in place of another: raise HubError), AIGC_TIMEOUT, AIGC_QUIET=1. Only safetensors
+weights are read, never pickles, and no code of a model is run.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ class Model(NamedTuple):
 def model(name: str | None = None, *, device: str | None = None, dtype: torch.dtype | None = None) -> Model:
     """The model `name` (default: AIGC_MODEL, else the shipped one), or the shipped one in its place, announced.
 
-    name: of a model on the hub, a folder, or "course_gpt2". dtype: of the weights, by default float32. A tokenizer
-    without a padding token gets the end token for it, one without a chat template gets `CHAT`. Raises HubError instead
-    of using the shipped model where AIGC_STANDIN=0, and for a folder that holds no causal language model.
+    name: on the hub, a folder, or "course_gpt2". dtype: of the weights, by default float32. A tokenizer without padding
+    gets the end token for it, one without a chat template `CHAT`. HubError instead of the shipped model where
+    AIGC_STANDIN=0, and for a folder that holds no causal language model.
     """
     name = name or setting("AIGC_MODEL") or SHIPPED
     shipped, folder = fetch.embedded(f"{SHIPPED}/config.json").parent, os.path.expanduser(name)
@@ -79,15 +78,16 @@ def _load(place: Path, name: str, device: str | None, dtype: torch.dtype | None)
         raise HubError(f"the files of {name} cannot be loaded here ({why}); choose another model") from None
     finally:
         logging.set_verbosity(verbosity)
-    faults = ("missing_keys", "is missing"), ("unexpected_keys", "is unknown"), ("mismatched_keys", "has another shape")
-    for key, words in faults:
+    faults = {"missing_keys": "is missing", "unexpected_keys": "is unknown", "mismatched_keys": "has another shape"}
+    for key, words in faults.items():
         for tensor in sorted(map(str, report[key])):
             if not tensor.endswith(("masked_bias", "inv_freq")):  # constants, which old files hold as well
                 raise HubError(f"the weights of {name} do not fit its config.json: {tensor} {words}; choose another")
+    if not one.isfinite().all():
+        raise HubError(f"the weights of {name} give logits that are no numbers; choose another, or another dtype")
     if not torch.allclose(one, other, atol=1e-2 * one.abs().max()):
         raise HubError(f"{name} is no causal language model, its first output sees the second token; choose another")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if tokenizer.chat_template is None:
-        tokenizer.chat_template = CHAT
+    tokenizer.chat_template = tokenizer.chat_template or CHAT
     return Model(network, tokenizer, name)

@@ -558,6 +558,7 @@ WRONG = {
         tensors(lambda w: w.update({NORM: torch.ones(5)})),
         rf"config.json: .*{NORM}.* has another shape",
     ),
+    "no numbers": (tensors(lambda w: w[NORM].fill_(torch.nan)), "give logits that are no numbers; choose another"),
     "fewer layers": (config(num_hidden_layers=1, layer_types=None), "do not fit its config.json: .* is unknown"),
     "half a file": (
         lambda place: (place / "model.safetensors").write_bytes(b"x" * 99),
