@@ -179,9 +179,9 @@ def _in_turn(dataset: str, rows: list[Row]) -> Iterator[None]:
     lock, note = FileLock(place / ".lock", mode=0o666), place / ".failed"
     mirror, before = public(setting("AIGC_DATA_MIRROR") or ""), _text(note)
     try:
-        if not place.is_dir():
-            place.mkdir(parents=True, exist_ok=True)
-            place.chmod(place.parent.stat().st_mode & 0o777)  # as shared as the cache, and as the lock
+        with suppress(FileExistsError):
+            place.mkdir(parents=True)
+            place.chmod(place.parent.stat().st_mode & 0o2777)  # as shared as the cache, and as the lock
         try:
             lock.acquire(timeout=2)
         except Timeout:
@@ -350,5 +350,6 @@ def _mirror() -> tuple[Path | None, str]:
 
 
 def check_split(split: str) -> None:
+    """Raise ValueError unless split is "train" or "test"."""
     if split not in ("train", "test"):
         raise ValueError(f"split must be 'train' or 'test', not {split!r}")
