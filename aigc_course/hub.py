@@ -81,7 +81,7 @@ def _load(place: Path, name: str, device: str | None, dtype: torch.dtype | None)
     faults = {"missing_keys": "is missing", "unexpected_keys": "is unknown", "mismatched_keys": "has another shape"}
     for key, words in faults.items():
         for tensor in sorted(map(str, report[key])):
-            if not tensor.endswith((".attn.bias", "masked_bias", "inv_freq")):  # constants, which old files hold as well
+            if not tensor.endswith((".attn.bias", "masked_bias", "inv_freq")):  # constants, in old files
                 raise HubError(f"the weights of {name} do not fit its config.json: {tensor} {words}; choose another")
     if not one.isfinite().all():
         raise HubError(f"the weights of {name} give logits that are no numbers; choose another, or another dtype")
