@@ -70,7 +70,7 @@ def _encoded(model: nn.Module, x: Tensor, batch_size: int) -> Iterator[tuple[Ten
     """Batches of x with their mu and log_var, each image encoded once."""
     for x_b in _grey(x).split(batch_size):
         mu, log_var = model.encode(x_b)
-        if mu.ndim != 2 or mu.shape != log_var.shape or len(mu) != len(x_b):
+        if mu.ndim != 2 or not mu.numel() or mu.shape != log_var.shape or len(mu) != len(x_b):
             raise ValueError(f"encode gave mu {tuple(mu.shape)}, log_var {tuple(log_var.shape)} for {len(x_b)} images")
         yield x_b, mu.float(), log_var.float()
 

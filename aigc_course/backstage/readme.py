@@ -121,8 +121,10 @@ def picture(notebook: Path) -> bytes | None:
     wanted = content.metadata.get("aigc", {}).get("picture")
     for cell in content.cells:
         for output in cell.get("outputs", ()) if cell.id == wanted else ():
-            if png := output.get("data", {}).get("image/png"):
-                return base64.b64decode(png)
+            shown = output.get("data", {})
+            found = re.search(r'src="data:image/png;base64,([^"]+)"', "".join(shown.get("text/html", "")))
+            if png := shown.get("image/png") or (found and found[1]):
+                return base64.b64decode("".join(png))
     return None
 
 

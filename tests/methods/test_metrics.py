@@ -485,3 +485,13 @@ class Wrong(Toy):
 
     def decode(self, z):
         return super().decode(z)[..., :2]
+
+
+def test_a_latent_space_without_dimensions_is_refused():
+    class Empty(torch.nn.Module):
+        def encode(self, x):
+            return x.new_zeros(len(x), 0), x.new_zeros(len(x), 0)
+
+    for bound in (metrics.elbo, metrics.iwae_bound):
+        with pytest.raises(ValueError, match=r"encode gave mu \(3, 0\)"):
+            bound(Empty(), torch.rand(3, 1, 28, 28))

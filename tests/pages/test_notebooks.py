@@ -176,6 +176,9 @@ def stored_outputs(nb, name):
             yield f"{where} stores what went to stderr: {text[:80]!r}"
         elif found := re.search(r"\b\w*Warning: .*", text + "".join(data.get("text/plain", ""))):
             yield f"{where} stores a warning: {found[0][:80]}"
+        for image in re.findall(r"<img\b[^>]*>", "".join(data.get("text/html", ""))):
+            if not re.search(r'\balt="[^"]+"', image):
+                yield f"a picture of {where} has no alternative text (plot.show(fig, alt=…))"
         if any(kind.startswith("image/") for kind in data):
             alt = [meta.get("alt", "") for meta in output["metadata"].values() if isinstance(meta, dict)]
             if not any(alt) or not "".join(data.get("text/plain", "")).strip():
@@ -366,6 +369,9 @@ BROKEN = {
     "stores a warning": _output(text="/usr/lib/x.py:3: UserWarning: careful"),
     "picture of claims": _output(output_type="display_data", data={"image/png": "", "text/plain": "Fig"}, metadata={}),
     "picture of a widget": _widget_picture,
+    "picture of claims has no": _output(
+        output_type="display_data", data={"text/html": '<img alt="" src="data:">', "text/plain": "Fig"}, metadata={}
+    ),
     "MB": _output(text="x" * 3_000_000),
     "no heading #The-beginning": _set(-1, "source", "## The end\n[up](#The-beginning)"),
     "no heading #The-end": _set(-1, "source", "## The End"),
