@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from aigc_course import data, gpt, metrics, optim, text
 
-SHORT = {"fit.n_steps": 2, "N_SCORED": 2000, "LENGTHS": [2, 3, 4]}  # for `aigc-course study 11 --same`
+SHORT = {"fit.n_steps": 1, "fit.width": 32, "N_SCORED": 300, "BATCH_SIZE": 2, "CONTEXT": 32,
+         "WIDTHS": [32, 64], "LENGTHS": [1, 2]}  # fmt: skip  # for `aigc-course study 11 --same`
 N_STEPS, BATCH_SIZE, CONTEXT, N_LAYERS, WIDTH, HEAD = 150, 8, 128, 4, 128, 32
 N_SCORED = 25_000  # characters of the held-out part
 PARTS = {  # name in the table: flag
