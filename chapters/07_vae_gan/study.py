@@ -8,12 +8,14 @@ classifier's features, the KL term.
 
 import statistics
 import time
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aigc_course import data, gan, metrics, train, vae
+from aigc_course.plumbing import rooms
 
 SHORT = {"N_STEPS": 2, "parent.n_steps": 2}  # for `aigc-course study 07 --same`
 N_STEPS, BATCH_SIZE, LATENT_DIM, LR = 250, 64, 32, 3e-3
@@ -59,24 +61,17 @@ def run(seeds: list[int]) -> dict:
     return {"n_steps": N_STEPS, "seeds": list(seeds), "device": threads, "rows": rows, "vae": restoring}
 
 
-def parent(images: Tensor, test: Tensor, seed: int, n_steps: int = 4400) -> dict[str, float]:
+def parent(images: Tensor, test: Tensor, seed: int, n_steps: int | None = None) -> dict[str, float]:
     """Chapter 03's VAE, its recipe in the lesson profile: how it restores the test images, and its samples' distance.
 
-    images (N, 1, 28, 28), test (M, 1, 28, 28), grey values in [0, 1].
+    images (N, 1, 28, 28), test (M, 1, 28, 28), grey values in [0, 1]. n_steps: None is as many as the recipe has.
     """
+    recipe = rooms.recipe("vae")
+    settings = replace(recipe.PAGE, n_steps=n_steps or recipe.PAGE.n_steps)
     torch.manual_seed(seed)
-    model = vae.VAE(LATENT_DIM)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, n_steps, pct_start=0.1)
-    for grey in train.batches(images, 256, n_steps, seed=seed, progress=False):
-        binary = (torch.rand_like(grey) < grey).float()
-        x = torch.cat([grey[:128], binary[128:]])
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = -vae.elbo(model, x).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+    model = recipe.build(settings, images)
+    for _ in recipe.fit(model, settings, images, seed=seed, autocast=torch.autocast("cpu", torch.bfloat16)):
+        pass
     restored, real = vae.reconstruct(model, test), metrics.features(test)
     drawn = metrics.features(vae.sample(model, len(test)))
     return {

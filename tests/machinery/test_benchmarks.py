@@ -1,0 +1,172 @@
+"""The benchmarks: what is raced, the ratios that come of it, and that receipts say what was timed."""
+
+import ast
+import importlib.util
+import json
+import math
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from aigc_course import gan, receipts
+from aigc_course.plumbing import machine
+
+REPO = Path(__file__).resolve().parents[2]
+NAMES = ("vae", "gan", "gpt")
+PLAIN = {"gan": ("05_dcgan", "plain_generator", "plain_discriminator"), "vae": ("03_vae", "PlainVAE")}
+
+
+def load(name, monkeypatch):
+    """benchmarks/name.py as a module, with its neighbour side_by_side."""
+    monkeypatch.syspath_prepend(str(REPO / "benchmarks"))
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", REPO / f"benchmarks/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def shared(monkeypatch, tmp_path):
+    """side_by_side, with the stored receipts in a folder of their own."""
+    monkeypatch.syspath_prepend(str(REPO / "benchmarks"))
+    import side_by_side
+
+    for name in NAMES:
+        shutil.copy(REPO / f"benchmarks/{name}.json", tmp_path)
+    monkeypatch.setattr(side_by_side, "FOLDER", tmp_path)
+    monkeypatch.setenv("AIGC_STANDIN", "1")
+    monkeypatch.setenv("AIGC_QUIET", "1")
+    return side_by_side
+
+
+def printed(page, *names):
+    """Definitions of a page's cell `plain-model`, by name."""
+    (cell,) = [c for c in receipts.read(REPO / f"notebooks/{page}.ipynb")["cells"] if c["id"] == "plain-model"]
+    found = {"nn": torch.nn, "torch": torch, "gan": gan}
+    tree = ast.parse("".join(cell["source"]))
+    exec(ast.unparse(ast.Module([node for node in tree.body if getattr(node, "name", "") in names], [])), found)
+    return [found[name] for name in names]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_benchmark_ends_with_four_ratios_a_precision(shared, monkeypatch, name):
+    monkeypatch.setattr(machine, "fast_bf16", lambda: name == "vae")  # slow where it is emulated
+    before = {path.name: path.read_bytes() for path in shared.FOLDER.iterdir()}
+    bench = load(name, monkeypatch).Benchmark()
+    bench.rates = bench.rates[:1]
+    result = shared.main(bench, ["--trial", "2", "--repeats", "1", "--threads", "1"])
+    assert list(result["ratios"]) == (["bf16", "fp32"] if name == "vae" else ["fp32"])
+    for ratios in result["ratios"].values():
+        assert list(ratios) == ["page/published", "page/tuned", "short/published", "short/tuned"]
+    assert result["decomposition"][0] == {"name": shared.PUBLISHED, "time_ratio": 1.0}
+    assert all(step["name"][0] == "+" for step in result["decomposition"][1:])
+    assert {row["name"] for run in result["runs"] for row in run["rows"]} >= {"page fp32", "short fp32", shared.TUNED}
+    assert f"chapter {bench.chapter}'s own recipe" in result["readme"][0] and "not the page's" in result["readme"][0]
+    json.dumps(result, allow_nan=False)
+    assert {path.name: path.read_bytes() for path in shared.FOLDER.iterdir()} == before  # a trial stores nothing
+
+
+def test_the_settings_of_the_page_and_of_the_short_recipe_are_those_of_recipes(shared, monkeypatch):
+    monkeypatch.setattr(machine, "fast_bf16", lambda: False)
+    for name in NAMES:
+        bench = load(name, monkeypatch).Benchmark()
+        raced = {one.name: one for one in shared.contestants(bench, shared.Plain(1e-3), False, 10**9)}
+        for ours in ("page", "short"):
+            assert raced[f"{ours} fp32"].n_steps == getattr(bench.recipe, ours.upper()).n_steps
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_plain_model_is_the_one_that_the_page_prints(shared, monkeypatch, name):
+    page, *names = PLAIN[name]
+    module = load(name, monkeypatch)
+    x = torch.rand(4, 1, 32, 32)
+    for theirs, ours in zip(printed(page, *names), (getattr(module, name) for name in names), strict=True):
+        theirs, ours = theirs(), ours()
+        shapes = [{key: value.shape for key, value in model.state_dict().items()} for model in (theirs, ours)]
+        assert shapes[0] == shapes[1]
+        ours.load_state_dict(theirs.state_dict())
+        outputs = []
+        for model in (theirs, ours):
+            torch.manual_seed(0)  # of dropout
+            if name == "vae":
+                mu, log_var = model.encode(x[..., :28, :28])
+                outputs.append(torch.cat([mu, log_var, model.decode(mu).flatten(1)], dim=1))
+            else:
+                outputs.append(model(torch.randn(4, 100) if isinstance(model[0], torch.nn.Linear) else x))
+        assert torch.equal(*outputs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_words_change_nothing_but_the_readme_lines(shared, monkeypatch, name):
+    path = shared.FOLDER / f"{name}.json"
+    stored = receipts.read(path)
+    path.write_text(json.dumps(stored | {"readme": ["chapter 99 is the fastest"]}), encoding="utf-8")
+    shared.main(load(name, monkeypatch).Benchmark(), ["--words"])
+    written = receipts.read(path)
+    assert written == stored and list(written) == list(stored)  # what is stored is what the words say
+    if "ratios" not in stored:
+        assert "a short recipe of its own" in stored["readme"][0] and "not timed yet" in stored["readme"][0]
+
+
+def test_a_stand_in_is_refused_and_a_trial_is_not_saved(shared, monkeypatch, capsys):
+    bench = load("vae", monkeypatch).Benchmark()
+    with pytest.raises(SystemExit, match="genuine data"):
+        shared.main(bench, ["--tune"])
+    with pytest.raises(SystemExit):
+        shared.main(bench, ["--trial", "2", "--save"])
+    assert "a trial is not saved" in capsys.readouterr().err
+
+
+def test_tuning_stores_its_search_and_the_next_race_takes_its_choice(shared, monkeypatch):
+    bench = load("vae", monkeypatch).Benchmark()
+    bench.load = lambda held_out: None
+    figures = {(1e-3, False): 3.0, (1e-3, True): math.nan, (2e-3, False): 2.0, (2e-3, True): 2.5}
+    bench.rates, bench.plain_steps = (1e-3, 2e-3), 3
+    bench.plain = lambda plain, n, fast=False: lambda seed: (iter(range(n)), lambda: figures[plain.lr, plain.to_zero])
+    before = receipts.read(shared.FOLDER / "vae.json")
+    shared.main(bench, ["--tune"])
+    after = receipts.read(shared.FOLDER / "vae.json")
+    tuning = after.pop("tuning")
+    assert after == before and tuning["chosen"] == {"lr": 2e-3, "to_zero": False}
+    assert [row["held_out"] for row in tuning["tried"]] == [3.0, None, 2.0, 2.5]
+
+
+def test_a_race_stops_at_the_better_quality_and_its_order_changes_no_random_number(shared):
+    drawn = {}
+
+    def contestant(name, figures, n_steps, whole=0):
+        def start(seed):
+            values = iter(figures)
+
+            def steps():
+                for _ in range(n_steps):
+                    drawn.setdefault(name, []).append(torch.rand(()).item())
+                    yield
+
+            return steps(), lambda: next(values)
+
+        return shared.Contestant(name, start, n_steps, 1, whole)
+
+    first = contestant("published", [5.0, 4.0, 3.0], 3), contestant("tuned", [3.0, 2.0], 2)
+    ours = contestant("page", [9.0, 2.5, 1.9, 0.1, 0.0], 5), contestant("short", [2.9, 2.8], 2)
+    run = shared.race([*first, *ours, contestant("timed", [], 2, whole=20)], seed=3)
+    rows = {row["name"]: row for row in run["rows"]}
+    assert run["targets"] == {"published": 3.0, "tuned": 2.0}
+    assert rows["page"]["steps"] >= 3 and rows["page"]["ratios"]["tuned"] is not None
+    assert rows["short"]["ratios"]["published"] is not None and rows["short"]["ratios"]["tuned"] is None
+    assert list(rows["timed"]["ratios"]) == ["published"]
+    assert rows["published"]["ratios"]["published"] == 1
+    torch.manual_seed(3)
+    expected = [torch.rand(()).item() for _ in range(5)]
+    assert all(values == expected[: len(values)] for values in drawn.values())
+
+
+def test_time_is_that_of_the_first_look_and_words_for_what_is_slower(shared):
+    one = shared.Contestant("x", None, 10, 1, points=[(1.0, 9.0, 1), (2.0, 3.0, 2), (3.0, 4.0, 3)])
+    assert one.time_to(4.0) == 2.0 and one.time_to(2.0) == math.inf
+    assert [shared.part(ratio) for ratio in (None, 0.05, 1.5)] == ["never", "1/20.0", "1.50 times"]
+    assert shared.median([1.0, None, None], 2) is None
