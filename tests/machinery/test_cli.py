@@ -168,5 +168,6 @@ def test_relative_paths_in_settings_are_resolved_once(tmp_path, monkeypatch, cap
 
 def test_a_setting_that_means_nothing_is_one_sentence(monkeypatch, capsys):
     monkeypatch.setenv("AIGC_OFFLINE", "yes")
+    monkeypatch.delenv("AIGC_DATA_MIRROR", raising=False)
     assert cli.main(["fetch", "mnist"]) == 2
     assert capsys.readouterr().err == "aigc-course: AIGC_OFFLINE is 'yes'; it can be 0, 1, or unset\n"

@@ -171,9 +171,9 @@ def test_importing_the_package_is_quick():
     assert not {"torch", "transformers", "numpy"} & modules
 
 
-@pytest.mark.parametrize("module", ["data", "check", "cli", "receipts"])
+@pytest.mark.parametrize("module", ["data", "check", "backstage.cli", "receipts"])
 def test_these_do_without_torch(module):
-    command = [sys.executable, "-c", f"import sys; from aigc_course import {module}; print(*sys.modules)"]
+    command = [sys.executable, "-c", f"import sys; import aigc_course.{module}; print(*sys.modules)"]
     loaded = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "transformers", "matplotlib"} & set(loaded)
 
@@ -247,24 +247,23 @@ def test_nothing_generated_at_the_top():
     allowed = {
         "README.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE", "LICENSE-text", "Makefile", "environment.yml",
         "pyproject.toml", "constraints.txt", "constraints-lowest.txt", ".gitignore", ".gitattributes", ".ci", ".github",
-        "notebooks", "aigc_course", "data", "receipts", "tests", "benchmarks",
+        "notebooks", "chapters", "aigc_course", "recipes", "benchmarks", "makers", "data", "tests",
     }  # fmt: skip
     assert {path.relative_to(REPO).parts[0] for path in tracked()} <= allowed
 
 
 # --- studies -------------------------------------------------------------------------------------------------
 
-STUDIES = sorted((REPO / "receipts").glob("*.study.json"))
+STUDIES = sorted((REPO / "chapters").glob("*/study.json"))
 
 
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
 def test_a_stored_study_is_of_this_code_and_of_a_chapter(path):
     study = receipts.read(path)
-    number = path.name[:2]
-    mend = f"`aigc-course study {number} --save` makes it anew"
+    mend = f"`aigc-course study {path.parent.name[:2]} --save` makes it anew"
     assert {"chapter", "device", "torch", "date", "seeds", "minutes", "digest", "data"} <= study.keys(), mend
-    assert study["chapter"] + ".study.json" == path.name and (REPO / f"notebooks/{study['chapter']}.ipynb").is_file()
-    assert not digests.study_stale(path), f"code changed after the study: {mend}"
+    assert study["chapter"] == path.parent.name and (REPO / f"notebooks/{study['chapter']}.ipynb").is_file()
+    assert not digests.study_stale(path.parent.name), f"code changed after the study: {mend}"
     assert "stand-in" not in study["data"].values() and len(study["seeds"]) >= 1
 
 
@@ -278,7 +277,11 @@ def test_what_is_stamped_is_up_to_date(command, capsys):
 
 def subcommands():
     shown = subprocess.run(
-        [sys.executable, "-m", "aigc_course.cli", "--help"], cwd=REPO, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "aigc_course.backstage.cli", "--help"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return set(re.findall(r"(?m)^ {4}(\w+)  ", shown.stdout))
 
