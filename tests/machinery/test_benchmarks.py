@@ -58,6 +58,15 @@ def test_a_benchmark_ends_with_four_ratios_a_precision(shared, monkeypatch, name
     before = {path.name: path.read_bytes() for path in shared.FOLDER.iterdir()}
     bench = load(name, monkeypatch).Benchmark()
     bench.rates = bench.rates[:1]
+
+    def load_little(held_out, whole=bench.load):
+        whole(held_out)
+        if name == "gpt":
+            bench.val = bench.val[:1000]
+        if name == "gan":
+            bench.n, bench.real = 60, bench.real[:60]
+
+    bench.load = load_little
     result = shared.main(bench, ["--trial", "2", "--repeats", "1", "--threads", "1"])
     assert list(result["ratios"]) == (["bf16", "fp32"] if name == "vae" else ["fp32"])
     for ratios in result["ratios"].values():
