@@ -55,13 +55,15 @@ def digest(notebook: Path, package: Path = PACKAGE) -> str:
 
 
 def study_digest(chapter: str, package: Path = PACKAGE, study: Path | None = None) -> str:
-    """SHA-256 over a page's study, `chapters/NN_name/study.py`, and the definitions of the package that it reaches."""
+    """SHA-256 over a page's study, `chapters/NN_name/study.py`, its recipes, and what both reach of the package."""
     path = study or rooms.place("chapters") / chapter / "study.py"
     if not path.is_file():
         raise FileNotFoundError(f"there is no study chapters/{chapter}/study.py")
-    reach = _Reach(package)
-    reach.module(("study",), ast.parse(path.read_text(encoding="utf-8")).body)
-    reach.all_of(("study",))
+    text, reach = path.read_text(encoding="utf-8"), _Reach(package)
+    files = {name: rooms.place("recipes") / f"{name}.py" for name in re.findall(r'rooms\.recipe\("(\w+)"\)', text)}
+    for name, file in {"study": path, **files}.items():
+        reach.module((name,), ast.parse(file.read_text(encoding="utf-8")).body)
+        reach.all_of((name,))
     return hashlib.sha256(json.dumps(reach.texts()).encode()).hexdigest()
 
 

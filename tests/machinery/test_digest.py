@@ -234,7 +234,7 @@ def test_modules_that_import_each_other_and_folders_of_modules(tmp_path, package
     assert digests.digest(path, package) != before
 
 
-def test_of_a_study_all_counts_and_what_it_reaches(tmp_path, package):
+def test_of_a_study_all_counts_and_what_it_reaches(tmp_path, package, monkeypatch):
     study = tmp_path / "study.py"
     study.write_text("from aigc_course import train\ndef run(seeds): return train.helper(1)\ndef unused(): pass\n")
 
@@ -248,6 +248,14 @@ def test_of_a_study_all_counts_and_what_it_reaches(tmp_path, package):
     after = digest()
     edit(package, "train", "return x", "return x + 1")
     assert len({before, after, digest()}) == 3
+    before = digest()
+    study.write_text(study.read_text() + "recipe = rooms.recipe('vae')\n".replace("'", '"'))
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes/vae.py").write_text("LR = 1\n")
+    monkeypatch.setattr(digests.rooms, "place", lambda name: tmp_path / name)
+    with_recipe = digest()
+    (tmp_path / "recipes/vae.py").write_text("LR = 2\n")
+    assert len({before, with_recipe, digest()}) == 3  # what a recipe says counts as well
     with pytest.raises(FileNotFoundError, match="no study chapters/97_other/study.py"):
         digests.study_digest("97_other")
 
