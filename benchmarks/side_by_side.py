@@ -252,8 +252,8 @@ def words(bench: Benchmark, result: dict) -> list[str]:
     line += f"({Plain(**result['tuning']['chosen'])}) at {ends[1]}."
     for precision, ratios in result["ratios"].items():
         parts = {pair: part(ratio) for pair, ratio in ratios.items()}
-        line += f" In {precision} chapter {bench.chapter}'s own recipe gets there in {parts['page/published']} and "
-        line += f"{parts['page/tuned']} of the time that these took, and a short recipe, not the page's, in "
+        line += f" Time to the same quality over theirs, in {precision}: chapter {bench.chapter}'s own recipe "
+        line += f"{parts['page/published']} and {parts['page/tuned']}; a short recipe, not the page's, "
         line += f"{parts['short/published']} and {parts['short/tuned']}."
     line += f" (Medians of {result['repeats']}, {result['device']}, {result['date']}. The short recipe: {changed}.)"
     return [line + slow]
@@ -310,8 +310,8 @@ def median(values: list[float | None], digits: int) -> float | None:
 
 
 def part(ratio: float | None) -> str:
-    """A ratio as it is read: 0.05 is "1/20.0", 1.5 is "1.5 times"; None is "never"."""
-    return "never" if ratio is None else f"1/{1 / ratio:.1f}" if ratio < 1 else f"{ratio:.2f} times"
+    """A ratio as it is read: 0.05 is "1/20.0", 1.5 is "1.5"; None is "not reached"."""
+    return "not reached" if ratio is None else f"1/{1 / ratio:.1f}" if ratio < 1 else f"{ratio:.1f}"
 
 
 def genuine(bench: Benchmark, name: str) -> None:

@@ -174,8 +174,8 @@ def test_a_race_stops_at_the_better_quality_and_its_order_changes_no_random_numb
     assert all(values == expected[: len(values)] for values in drawn.values())
 
 
-def test_time_is_that_of_the_first_look_and_words_for_what_is_slower(shared):
+def test_time_is_that_of_the_first_look_and_a_ratio_is_said_as_a_part(shared):
     one = shared.Contestant("x", None, 10, 1, points=[(1.0, 9.0, 1), (2.0, 3.0, 2), (3.0, 4.0, 3)])
     assert one.time_to(4.0) == 2.0 and one.time_to(2.0) == math.inf
-    assert [shared.part(ratio) for ratio in (None, 0.05, 1.5)] == ["never", "1/20.0", "1.50 times"]
+    assert [shared.part(ratio) for ratio in (None, 0.05, 1.5)] == ["not reached", "1/20.0", "1.5"]
     assert shared.median([1.0, None, None], 2) is None
