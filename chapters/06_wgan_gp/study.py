@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from aigc_course import data, gan, metrics, train
 
-SHORT = {"seconds": 2, "n_samples": 60}  # for `aigc-course study 06 --same`
+SHORT = {"seconds": 0.25, "n_samples": 60}  # for `aigc-course study 06 --same`
 SECONDS = 15.0  # of training, each run; on a CPU those of one core
 BATCH, LATENT, LAM = 64, 64, 10.0
 
