@@ -159,6 +159,8 @@ def _fetch_models(names: list[str], to: str | None) -> int:
         try:
             files = models.fetch(name)
             folder = Path(to).absolute() / name if to else files[0].parent
+            if to:
+                settings.own_folder(folder)
             for file in files if to else []:
                 settings.write_atomically(folder / file.name, functools.partial(shutil.copyfile, file))
             size = sum(file.stat().st_size for file in files) / 1e6
@@ -185,6 +187,8 @@ def fetch(args: argparse.Namespace) -> int:
         try:
             files = files_of.fetch(name)
             folder = Path(args.to).absolute() / name if args.to else next(iter(files)).parent
+            if args.to:
+                settings.own_folder(folder)
             for path, content in files.items() if args.to else ():
                 settings.write_atomically(folder / path.name, functools.partial(Path.write_bytes, data=content))
             if not args.to and files.keys() & files_of.unkept.keys():
@@ -382,6 +386,9 @@ def main(argv: list[str] | None = None) -> int:
     except (Problem, settings.SettingError, ModuleNotFoundError) as problem:
         hint = ": `aigc-course doctor` says what to install" if isinstance(problem, ModuleNotFoundError) else ""
         print(f"aigc-course: {problem}{hint}", file=sys.stderr)
+        return 2
+    except (UnicodeError, OverflowError) as error:  # a file of the repository that holds what it must not
+        print(f"aigc-course: a file that this command reads is damaged: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a file that is not ours
         print(f"aigc-course: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)

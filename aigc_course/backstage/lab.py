@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aigc_course.backstage.pages import Problem
 from aigc_course.plumbing import machine, rooms
-from aigc_course.plumbing.settings import setting, write_atomically
+from aigc_course.plumbing.settings import own_folder, write_atomically
 
 FIRST = "00_start_here.ipynb"
 WORDS = """# Your notebooks
@@ -82,9 +82,6 @@ def start(options: list[str]) -> int:
         raise Problem(f"the notebooks cannot be copied to {folder()}: {error.strerror or error}") from error
     top = rooms.root() or folder()  # of what JupyterLab shows: the README and data/ too
     own = folder() / ".jupyter"  # signatures and open tabs of the course, apart from the learner's other work
-    for name in ("AIGC_CACHE", "AIGC_DATA_MIRROR"):  # kernels start in another folder
-        if (place := setting(name)) and "://" not in place:
-            os.environ[name] = os.path.abspath(os.path.expanduser(place))
     machine.calm(os.environ)  # kernels inherit it
     ours, theirs = str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [ours, theirs]))
@@ -107,12 +104,13 @@ def start(options: list[str]) -> int:
 def _place(page: Path) -> None:
     """Makes a working copy of a page, and beside it the original; both whole or not at all."""
     for target in (folder() / page.name, folder() / "originals" / page.name):
+        own_folder(target.parent)
         write_atomically(target, lambda file: shutil.copyfile(page, file))
     try:
         import nbformat
         from nbformat.sign import NotebookNotary
 
-        (folder() / ".jupyter").mkdir(exist_ok=True)
+        own_folder(folder() / ".jupyter")
         notary = NotebookNotary(data_dir=str(folder() / ".jupyter"))
         notary.sign(nbformat.read(page, as_version=4))  # the outputs are the course's own: shown without a question
         notary.store.close()
@@ -130,7 +128,7 @@ def _aside(copy: Path) -> Path:
 
 
 def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
+    return path.read_bytes() if path.is_file() else None
 
 
 def _cells(path: Path) -> list[tuple[str, str]] | None:

@@ -21,15 +21,20 @@ and largest in brackets; minutes and memory are of the machine that is named.
 
 def words(text: Any) -> str:
     """Text as markdown that shows it as it is, in one line: no tags, no formatting, no cells of a table."""
-    text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    text = _line(text).replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"[\\`*\[\]|~]|^[#>+-]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
+
+
+def _line(text: Any) -> str:
+    """Text in one line of what can be printed: no codes of a terminal, no marks that turn its direction."""
+    return "".join(letter for letter in " ".join(str(text).split()) if letter.isprintable())
 
 
 def claim_text(claim: dict[str, Any]) -> str:
     """One claim of a receipt as a sentence, with the worst value of all seeds."""
     verdict = {True: "holds", False: "does NOT hold", None: "not claimed"}[claim["met"]]
     value = claim["value"] if claim["value"] is not None else "never recorded"
-    return f"{verdict}: {claim['text']} ({claim['figure']} {value}, claimed {claim['bound'] or 'nothing'})"
+    return _line(f"{verdict}: {claim['text']} ({claim['figure']} {value}, claimed {claim['bound'] or 'nothing'})")
 
 
 def badges(address: str, name: str) -> str:
@@ -140,5 +145,6 @@ def bench(where: Path | None = None) -> str:
         said = content.get("readme") or [f"{path.stem}: {', '.join(plain)}"]
         if not isinstance(said, list):
             raise ValueError(f"{path.name} is damaged: readme is no list of lines; make it anew")
-        lines += [f"- {' '.join(str(line).split()).replace('<', '&lt;')}" for line in said]
+        texts = [re.sub(r"[][]", r"\\\g<0>", _line(line)).replace("<", "&lt;") for line in said]
+        lines += [f"- {text}" for text in texts]
     return "\n".join(lines)

@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from aigc_course.plumbing import rooms
-from aigc_course.plumbing.settings import cache_dir, flag, folder, public, setting, timeout, write_atomically
+from aigc_course.plumbing.settings import (
+    cache_dir,
+    flag,
+    folder,
+    own_folder,
+    public,
+    readable,
+    setting,
+    timeout,
+    write_atomically,
+)
 from aigc_course.plumbing.web import Trouble, ask, cause, unzip
 
 T = TypeVar("T")
@@ -179,9 +189,7 @@ def _in_turn(dataset: str, rows: list[Row]) -> Iterator[None]:
     lock, note = FileLock(place / ".lock", mode=0o666), place / ".failed"
     mirror, before = public(setting("AIGC_DATA_MIRROR") or ""), _text(note)
     try:
-        with suppress(FileExistsError):
-            place.mkdir(parents=True)
-            place.chmod(place.parent.stat().st_mode & 0o2777)  # as shared as the cache, and as the lock
+        own_folder(place)  # as shared as the cache, and as the lock
         try:
             lock.acquire(timeout=2)
         except Timeout:
@@ -260,7 +268,8 @@ def _keep(row: Row, content: bytes) -> tuple[Path, bytes]:
     """Store a file in the cache; where that fails, say why, once a data set, and keep it in memory."""
     path = cache_dir() / row.dataset / row.file
     try:
-        write_atomically(path, lambda part: part.write_bytes(content))
+        own_folder(path.parent)
+        write_atomically(path, lambda part: (part.write_bytes(content), readable(part)))
     except OSError as error:
         remedy = "set AIGC_CACHE to a folder that can be written"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

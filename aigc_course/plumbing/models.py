@@ -15,7 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from aigc_course.plumbing.settings import cache_dir, flag, public, setting, timeout, write_atomically
+from aigc_course.plumbing.settings import (
+    cache_dir,
+    flag,
+    own_folder,
+    public,
+    readable,
+    setting,
+    timeout,
+    write_atomically,
+)
 from aigc_course.plumbing.web import Trouble, ask, cause
 
 FILES = re.compile(r"[\w.-]+\.(json|txt|jinja)|model(-[\w.-]+)?\.safetensors")  # settings, tokenizer, weights
@@ -45,7 +54,10 @@ def fetch(name: str) -> list[Path]:
     base, fault = Path("models--" + name.replace("/", "--")), f"{name} is not in the cache"
     for root in (cache_dir() / "hub", Path(HF_HUB_CACHE)):
         with suppress(OSError, UnicodeError, TypeError):  # this one does not have it
-            commit = COMMIT.fullmatch((root / base / "refs" / "main").read_text(encoding="ascii").strip())[0]
+            noted = root / base / "refs" / "main"
+            if not noted.is_file() or noted.stat().st_size > 100:
+                continue
+            commit = COMMIT.fullmatch(noted.read_text(encoding="ascii").strip())[0]
             try:
                 return check(root / base / "snapshots" / commit, name, root)
             except HubError as error:
@@ -54,7 +66,7 @@ def fetch(name: str) -> list[Path]:
         raise HubError(f"{fault}, and {switch}=1 forbids to fetch it; unset {switch}")
     base = _inside(cache_dir() / "hub", cache_dir() / "hub" / base)
     try:
-        base.mkdir(parents=True, exist_ok=True)
+        own_folder(base)
         lock = FileLock(_inside(base, base / ".lock"), mode=0o666)
         with suppress(OSError, NotImplementedError):  # it only saves downloads: files are written whole without it too
             try:
@@ -78,7 +90,7 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
     root: the cache in which the folder lies. There the files are compared with the checksums that they came with: those
     in DIGESTS or, in the hub's own cache, the names of the files to which the links lead.
     """
-    files = {path.name: path for path in sorted(place.glob("*")) if FILES.fullmatch(path.name)}
+    files = {path.name: path for path in sorted(place.glob("*")) if FILES.fullmatch(path.name) and path.is_file()}
     index = files.get("model.safetensors.index.json")
     try:
         weights = {"model.safetensors"}
@@ -90,7 +102,7 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
         if lacking:
             raise HubError(f"{name} lacks {', '.join(lacking)}; choose a model that has them")
         kinds = json.loads(files["config.json"].read_bytes()).get("architectures") or ["LMHeadModel"]
-        digests = dict(json.loads((place / DIGESTS).read_bytes())) if root and (place / DIGESTS).exists() else {}
+        digests = dict(json.loads((place / DIGESTS).read_bytes())) if root and (place / DIGESTS).is_file() else {}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise HubError(f"the .json files of {name} have not the form of a model's; choose another") from None
     if "adapter_config.json" in files or not str(kinds[0]).endswith(("ForCausalLM", "LMHeadModel")):
@@ -98,7 +110,8 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
         raise HubError(f"{name} is no causal language model but {kind}; choose one that continues a text")
     for file, path in files.items() if root else ():
         digest = str(digests.get(file) or Path(os.readlink(path) if path.is_symlink() else "").name)
-        if not _is(_inside(root, path), digest) and CHECKSUM.fullmatch(digest):
+        known = CHECKSUM.fullmatch(digest) or root == cache_dir() / "hub"  # the hub's own cache may have none
+        if not _is(_inside(root, path), digest) and known:
             raise HubError(f"{path} has not the checksum that it came with; delete it")
     return list(files.values())
 
@@ -122,12 +135,13 @@ def _download(base: Path, name: str) -> list[Path]:
         sizes = f"{total / 1e6:,.1f} MB, and {base} takes {room / 1e6:,.1f}"
         raise HubError(f"{name} has {sizes}; make room there, set AIGC_CACHE, or choose a smaller model")
     print(f"{name}: fetching {total / 1e6:,.1f} MB from {hub}", flush=True)
+    own_folder(place), own_folder(base / "refs")
     with tqdm(total=total, unit="B", unit_scale=True, ncols=100, disable=bool(flag("AIGC_QUIET"))) as bar:
         for size, file, digest in rows:
             url = f"{endpoint()}/{name}/resolve/{place.name}/{file}"
             write_atomically(place / file, partial(_save, url, size, digest, bar))
-    write_atomically(place / DIGESTS, lambda path: path.write_text(json.dumps(digests)))
-    write_atomically(_inside(base, base / "refs" / "main"), lambda path: path.write_text(place.name))
+    write_atomically(place / DIGESTS, lambda part: (part.write_text(json.dumps(digests)), readable(part)))
+    write_atomically(_inside(base, base / "refs" / "main"), lambda part: (part.write_text(place.name), readable(part)))
     return check(place, name)
 
 
@@ -145,6 +159,7 @@ def _save(url: str, size: int, digest: str, bar: Any, path: Path) -> None:
     bar.update(n_before + size - bar.n)
     if path.stat().st_size != size or not _is(path, digest):
         raise Trouble(f"sends {path.name} with another size or checksum than it lists", remedy="try again")
+    readable(path)
 
 
 def _get(url: str, most: int, told: Any = lambda n_bytes: None, into: IO[bytes] | None = None) -> bytes:

@@ -1,5 +1,6 @@
 """Settings from the environment, the cache folder, and files that are written whole or not at all."""
 
+import errno
 import math
 import os
 import re
@@ -42,7 +43,7 @@ def folder(name: str) -> Path | None:
     """The folder that the setting `name` names, as an absolute path; None where unset."""
     value = setting(name) or ""
     with suppress(RuntimeError):  # ~stranger
-        if "://" not in value:
+        if "://" not in value and not _hides(value):
             return Path(value).expanduser().absolute() if value else None
     raise SettingError(f"{name} is {public(value)!r}, which is no folder (an address begins with http:// or https://)")
 
@@ -65,7 +66,12 @@ def absolute_paths(env: MutableMapping[str, str]) -> None:
     for name in PATHS.split():
         value = env.get(name, "").strip()
         with suppress(RuntimeError, OSError):  # which folder() tells
-            if value and "://" not in value and (name != "AIGC_MODEL" or Path(value).expanduser().is_dir()):
+            if (
+                value
+                and "://" not in value
+                and not _hides(value)
+                and (name != "AIGC_MODEL" or Path(value).expanduser().is_dir())
+            ):
                 env[name] = str(Path(value).expanduser().absolute())
 
 
@@ -73,9 +79,38 @@ def public(url: str) -> str:
     """An address without user, password and query, for messages: they end up in stored notebooks."""
     scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
     drive = "" if mark else r"(\w:)?"
-    if not re.match(drive + r"[^:@/\\?#]*([/\\?#]|$)", rest):  # a user, or a port: hide all before the last @
+    if (
+        not mark and _hides(rest) or not re.match(drive + r"[^:@/\\?#]*([/\\?#]|$)", rest)
+    ):  # a user, or a port: hide all before the last @
         rest = rest.rpartition("@")[2]
     return scheme + mark + (re.split("[?#]", rest)[0] if mark else rest)
+
+
+def _hides(value: str) -> bool:
+    """Whether a value may be an address with a password and no scheme, user:secret@host, and not a folder."""
+    secret = re.search(":.*@", value) and not re.match(r"\w:[/\\]", value)  # C:\data@home is a folder of Windows
+    return bool(secret) and not os.path.exists(os.path.expanduser(value))
+
+
+def own_folder(place: Path) -> Path:
+    """Make a folder, and those missing above it, as shared as the one they lie in; OSError where it is a link.
+
+    A link in a place where the course writes may lead to somebody's own files.
+    """
+    if place.is_symlink():
+        raise OSError(errno.ELOOP, "is a link, which is not followed; remove it", str(place))
+    if not place.is_dir():
+        if not place.parent.is_dir():
+            own_folder(place.parent)
+        with suppress(FileExistsError):
+            place.mkdir()
+            place.chmod(place.parent.stat().st_mode & 0o2777)
+    return place
+
+
+def readable(part: Path) -> None:
+    """Let those read a new file who may read in the folder for which it was made."""
+    part.chmod(part.parent.parent.stat().st_mode & 0o444 | 0o600)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

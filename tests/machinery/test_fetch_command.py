@@ -70,3 +70,41 @@ def test_links_in_the_folder_of_a_class_are_replaced(mirror, tmp_path):
         (tmp_path / "class/toy" / name).symlink_to(tmp_path / "precious")
     assert cli.main(["fetch", "toy", "--to", str(tmp_path / "class")]) == 0
     assert (tmp_path / "precious").read_text() == "mine" and (tmp_path / "class/toy/a.bin").read_bytes() == CONTENT
+
+
+# --- planted links, secrets without a scheme -------------------------------------------------------------------
+
+
+def test_a_link_in_the_cache_or_in_the_place_of_a_mirror_is_not_followed(tmp_path, monkeypatch, capsys):
+    """A link may lead to somebody's own files, which have the name of a data set's by chance or by malice."""
+    content = b"some data"
+    digest = hashlib.sha256(content).hexdigest()
+    row = fetch.Row("toy", "a.bin", len(content), digest, "http://127.0.0.1:9/a", "CC0", "us")
+    monkeypatch.setattr(fetch, "registry", lambda: {"toy": [row]})
+    mirror, own, cache = tmp_path / "mirror/toy", tmp_path / "own", tmp_path / "cache"
+    for folder in (mirror, own, cache, tmp_path / "to"):
+        folder.mkdir(parents=True)
+    (mirror / "a.bin").write_bytes(content)
+    (own / "a.bin").write_text("my own thesis")
+    (tmp_path / "to/toy").symlink_to(own)
+    monkeypatch.setenv("AIGC_CACHE", str(cache))
+    monkeypatch.setenv("AIGC_DATA_MIRROR", str(tmp_path / "mirror"))
+    assert cli.main(["fetch", "toy", "--to", str(tmp_path / "to")]) == 1
+    assert "is a link, which is not followed" in capsys.readouterr().out
+    (cache / "toy").symlink_to(own)
+    monkeypatch.delenv("AIGC_DATA_MIRROR")
+    monkeypatch.setattr(fetch, "_download", lambda row, faults, progress: content)
+    monkeypatch.setattr(fetch, "unkept", {})
+    assert list(fetch.fetch("toy").values()) == [content]
+    assert (own / "a.bin").read_text() == "my own thesis" and sorted(p.name for p in own.iterdir()) == ["a.bin"]
+
+
+@pytest.mark.parametrize(
+    "value", ["user:secret@127.0.0.1:9", "http:/u:secret@h", "https:u:secret@h", "u:se/cret@h", "u:secret@h/x@y"]
+)
+def test_a_password_in_an_address_without_a_scheme_is_never_shown(value, monkeypatch, capsys):
+    monkeypatch.setenv("AIGC_DATA_MIRROR", value)
+    assert cli.main(["fetch", "mnist"]) == 2
+    assert cli.main(["doctor"]) in (0, 1)
+    shown = "".join(capsys.readouterr())
+    assert "secret" not in shown and "se/cret" not in shown and "AIGC_DATA_MIRROR" in shown
