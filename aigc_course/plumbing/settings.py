@@ -93,7 +93,7 @@ def _hides(value: str) -> bool:
 
 
 def own_folder(place: Path) -> Path:
-    """Make a folder, and those missing above it, as shared as the one they lie in; OSError where it is a link.
+    """Make a folder and those missing above it, in the cache as shared as the cache; OSError where it is a link.
 
     A link in a place where the course writes may lead to somebody's own files.
     """
@@ -104,7 +104,8 @@ def own_folder(place: Path) -> Path:
             own_folder(place.parent)
         with suppress(FileExistsError):
             place.mkdir()
-            place.chmod(place.parent.stat().st_mode & 0o2777)
+            if cache_dir() in place.parents:
+                place.chmod(place.parent.stat().st_mode & 0o2777)
     return place
 
 
