@@ -17,16 +17,19 @@ from typing import Any
 
 from aigc_course.backstage import digest as digests
 from aigc_course.backstage import store
-from aigc_course.plumbing import rooms
+from aigc_course.plumbing import machine, rooms
 from aigc_course.receipts import read
 
 TIMES = ("seconds", "minutes", "ms", "time", "date", "device", "torch")  # of a study: what no two runs have in common
 STUDY = """
 import importlib.util, inspect, itertools, json, sys, types
-path, seed, short, target = sys.argv[1:]
+path, seed, short, target = sys.argv[1:5]
 spec = importlib.util.spec_from_file_location("study", path)
 sys.modules["study"] = study = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(study)
+if sys.argv.pop() == "fp32":  # this processor would imitate bfloat16, a hundred times as slowly
+    import contextlib, torch
+    torch.autocast = lambda *args, **kwargs: contextlib.nullcontext()
 ticks = itertools.count()  # what trains for a time shall train for so many looks at the clock
 study.time = types.SimpleNamespace(**dict.fromkeys(("perf_counter", "process_time"), lambda: next(ticks) / 4))
 short = json.loads(short)
@@ -139,7 +142,8 @@ def _rows(tree: Path, chapter: str, seed: int, short: dict[str, Any]) -> Any:
     target = tree / "build" / f"{chapter}.same.json"
     target.parent.mkdir(exist_ok=True)
     path = next(place for place in places if place.is_file())
-    _python(tree, "-c", STUDY, str(path), str(seed), json.dumps(short), str(target))
+    precision = "bf16" if machine.fast_bf16() else "fp32"
+    _python(tree, "-c", STUDY, str(path), str(seed), json.dumps(short), str(target), precision)
     found = store.tidy(read(target))
     target.unlink()
     return found

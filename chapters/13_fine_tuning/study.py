@@ -20,7 +20,7 @@ from aigc_course.backstage.digest import study_digest
 from aigc_course.plumbing import fetch
 from aigc_course.plumbing.settings import cache_dir, write_atomically
 
-SHORT = {"n_tested": 3, "scale": 0.01}  # for `aigc-course study 13 --same`
+SHORT = {"n_tested": 1, "scale": 0.01, "SIZES": [10], "STEPS": {"e2e": [200], "banking77": [200]}}  # for --same
 STARTS = ("from scratch", "pre-trained", "LoRA", "further pre-trained")
 SIZES = (10, 100, 1000, 10**6)  # the last is all
 STEPS = {"e2e": (100, 200, 300, 400), "banking77": (40, 80, 160, 320)}  # by size; on E2E from scratch twice as many
