@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aigc_course.plumbing.console import Progress, say
 from aigc_course.plumbing.settings import write_atomically
-from aigc_course.plumbing.states import Random, outline, states_of
+from aigc_course.plumbing.states import Random, digest, fingerprint, outline, states_of
 
 
 def batches(
@@ -51,8 +51,7 @@ def batches(
     def draw() -> Iterator[Tensor | tuple[Tensor, ...]]:
         start = 0
         if resume is not None:
-            rows = ", ".join(f"{tuple(t.shape)} {t.dtype}" for t in tensors)
-            start = resume.restore({"n_steps": n_steps, "batch_size": batch_size, "seed": seed, "data": rows}, device)
+            start = resume.restore({"n_steps": n_steps, "batch_size": batch_size, "seed": seed}, tensors)
         bar = Progress(start, n_steps) if progress else None
         generator, left_at = torch.Generator(device), start + 1
         try:
@@ -169,12 +168,14 @@ class Resume:
         self.path, self.every, self._objects, self._said = Path(path), every, objects, False
         self._settings = outline(objects)  # less what training turns out to change
 
-    def restore(self, settings: dict[str, object], device: torch.device) -> int:
+    def restore(self, settings: dict[str, object], tensors: tuple[Tensor, ...]) -> int:
         """Put the states of the checkpoint into the objects, and return its step; 0 where there is no checkpoint.
 
-        Raises ValueError, with nothing changed, where the file is damaged, or holds another run's states.
+        tensors: the data. Raises ValueError, with nothing changed, where the file is damaged, or another run's.
         """
-        self._objects |= {"random": Random(device)}
+        settings = settings | {"data": ", ".join(f"{tuple(t.shape)} {t.dtype}" for t in tensors)}
+        settings |= {"the data's content": ", ".join(map(fingerprint, tensors))}
+        self._objects |= {"random": Random(tensors[0].device)}
         self._settings = settings | self._settings | settings  # named first, and those of this time
         if not self.path.exists():
             return 0
@@ -228,18 +229,29 @@ class Resume:
 
 
 def save(model: nn.Module, path: str | os.PathLike) -> None:
-    """Write the model's weights to `path` as safetensors, whole or not at all."""
-    from safetensors.torch import save_model
+    """Write the model's weights to `path` as safetensors, whole or not at all, with their digest for `load`."""
+    from safetensors.torch import load_file, save_model
 
-    write_atomically(Path(path), lambda file: save_model(model, str(file)))
+    def write(file: Path) -> None:
+        save_model(model, str(file))  # which leaves out what is tied
+        save_model(model, str(file), {"sha256": digest(load_file(file))})
+
+    write_atomically(Path(path), write)
 
 
 def load(model: nn.Module, path: str | os.PathLike) -> None:
-    """Read weights that `save` wrote into `model`, on its device. ValueError for a damaged file, or another model's."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_model
+    """Read weights that `save` wrote into `model`, on its device. ValueError for a damaged file, or another model's.
+
+    Files without the digest that `save` writes need only fit.
+    """
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file, load_model
 
     try:
+        with safe_open(path, "pt") as file:
+            known = (file.metadata() or {}).get("sha256")
+        if known and known != digest(load_file(path)):
+            raise RuntimeError("its digest is another, so it is damaged")
         load_model(model, str(path))
     except (SafetensorError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold the weights of this {type(model).__name__}: {error}") from error

@@ -156,10 +156,15 @@ def test_what_a_receipt_says_cannot_break_the_readme(measured):
     assert (measured / "README.md").read_text().endswith("<!-- /bench -->\nend\n")
 
 
+NO_JSON = "it is not JSON, or has a number like NaN"
+
+
 def test_damaged_receipts_notebooks_and_benchmarks_are_told_and_nothing_is_written(measured, capsys):
     for name, content, said in [
-        ("chapters/03_vae/receipt.lesson-cpu.json", "[", "03_vae/receipt.lesson-cpu.json is damaged: it is not JSON"),
+        ("chapters/03_vae/receipt.lesson-cpu.json", "[", "03_vae/receipt.lesson-cpu.json is damaged: " + NO_JSON),
         ("benchmarks/vae.json", "[]", "benchmarks/vae.json is damaged: a part is not as it should be"),
+        ("benchmarks/vae.json", f'{{"ratio": 1{"0" * 400}}}', "benchmarks/vae.json is damaged: " + NO_JSON),
+        ("benchmarks/vae.json", '{"ratio": Infinity}', "benchmarks/vae.json is damaged: " + NO_JSON),
         ("benchmarks/vae.json", '{"readme": "x"}', "vae.json is damaged: readme is no list of lines"),
         ("notebooks/04_gan.ipynb", "", "04_gan.ipynb is damaged: it is empty"),
     ]:
