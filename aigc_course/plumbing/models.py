@@ -143,7 +143,7 @@ def _download(base: Path, name: str) -> list[Path]:
             write_atomically(place / file, partial(_save, url, size, digest, bar))
     write_atomically(place / DIGESTS, lambda part: (part.write_text(json.dumps(digests)), readable(part)))
     write_atomically(_inside(base, base / "refs" / "main"), lambda part: (part.write_text(place.name), readable(part)))
-    return check(place, name)
+    return check(place, name, cache_dir() / "hub")
 
 
 def _save(url: str, size: int, digest: str, bar: Any, path: Path) -> None:
