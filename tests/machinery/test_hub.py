@@ -309,7 +309,7 @@ def test_what_the_hub_does_not_list_is_not_loaded_from_our_cache(server):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(60, func_only=True)
 @pytest.mark.parametrize("name", ["refs/main", *(f"snapshots/{SHA}/{name}" for name in (
     "config.json", "model.safetensors", models.DIGESTS))])  # fmt: skip
 @pytest.mark.parametrize("cache", ["ours", "the hub's own"])

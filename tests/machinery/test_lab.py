@@ -272,7 +272,7 @@ def test_a_copy_that_is_a_link_is_replaced_and_what_it_leads_to_stays(checkout, 
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(60, func_only=True)
 @pytest.mark.parametrize("place", ["my-notebooks", "my-notebooks/originals"])
 def test_a_pipe_among_the_copies_is_not_waited_at(checkout, place):
     labs.refresh()
