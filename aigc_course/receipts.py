@@ -6,7 +6,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from aigc_course.plumbing import rooms
+from aigc_course.plumbing import rooms, tables
 
 NUMBER = int | float
 RUN = {"minutes": NUMBER, "peak_gb": NUMBER | None, "figures": {...: NUMBER | str | None}}
@@ -38,6 +38,15 @@ def _paths(chapter: str, profile: str | None, where: Path | None) -> list[Path]:
     else:
         paths = sorted((where or rooms.place("chapters")).glob(f"{chapter}/receipt.{profile or '*'}-*.json"))
     return [path for path in paths if path.is_file()]
+
+
+def rows(study: str, *, where: Path | None = None) -> list[dict[str, Any]]:
+    """The rows of a stored study, `rows("05_dcgan.study")`, as flat dicts, in whatever way the study keeps them.
+
+    A row has what was varied (variant, or task, start, n), perhaps its group among others of the study, the seed where
+    seeds were kept apart, and figures by name. A new study keeps such dicts itself, as a list under "rows".
+    """
+    return tables.of_study(load(study, where=where))
 
 
 def figures(chapter: str, profile: str | None = None, *, where: Path | None = None) -> dict[str, float]:

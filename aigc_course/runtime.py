@@ -11,9 +11,9 @@ import tomllib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from aigc_course.plumbing import fetch, machine, rooms, style
+from aigc_course.plumbing import fetch, machine, rooms, style, tables
 from aigc_course.plumbing.console import say
 from aigc_course.plumbing.settings import setting, write_atomically
 
@@ -54,29 +54,33 @@ class Run:
 
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype is torch.bfloat16)
 
-    def record(self, name: str, value: float) -> float:
+    def record(self, name: str | None = None, value: Any = None, /, **figures: Any) -> float | None:
         """Keep a figure (a number, or a tensor or array with one element) under `name`, and return it as a number.
 
-        name: letters, digits and _, since it stands in receipts, in tables and in claims; else ValueError.
+        `record(fd=…, kid=…)` keeps several, or none where one of them is bad, and returns None. A name has letters,
+        digits and _, since it stands in receipts, in tables and in claims; else ValueError. TypeError for no number.
         """
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise ValueError(f"a figure is called like iwae_500, with letters, digits and _, not {name!r}")
-        number = value.item() if hasattr(value, "item") else value
-        if not isinstance(number, int | float):
-            raise TypeError(f"the figure {name} must be a number, not {type(value).__name__}")
-        self.figures[name] = number
+        named = figures if figures and name is None else {name: value, **figures}
+        for key, given in named.items():
+            if not isinstance(key, str) or not NAME.fullmatch(key):
+                raise ValueError(f"a figure is called like iwae_500, with letters, digits and _, not {key!r}")
+            named[key] = given.item() if hasattr(given, "item") else given
+            if not isinstance(named[key], int | float):
+                raise TypeError(f"the figure {key} must be a number, not {type(given).__name__}")
+        self.figures |= named
         self._write()
-        return number
+        return None if figures else named[name]
 
     def claims(self, page: str) -> None:
-        """`claim` all that the back room of a page claims, `chapters/<page>/claims.toml`.
+        """Show in one table what the back room of a page claims, `chapters/<page>/claims.toml`, each as by `claim`.
 
         An entry has figure, text, and the bounds lesson, full, standin; with optional = true it waits for its figure.
+        Raises ClaimFailed, below the whole table, where a claim does not hold and AIGC_STRICT is 1.
         """
-        path = rooms.place("chapters") / page / "claims.toml"
-        for entry in tomllib.loads(path.read_text(encoding="utf-8"))["claim"]:
-            if not entry.pop("optional", False) or entry["figure"] in self.figures:
-                self.claim(**entry)
+        entries = tomllib.loads((rooms.place("chapters") / page / "claims.toml").read_text(encoding="utf-8"))["claim"]
+        found = [self._judge(**e) for e in entries if not e.pop("optional", False) or e["figure"] in self.figures]
+        tables.show([row for row, *_ in found], digits=4, note=_data())
+        _insist([line for _, line, met in found if met is False])
 
     def claim(
         self, figure: str, text: str, *, lesson: str | None = None, full: str | None = None, standin: str | None = None
@@ -88,6 +92,15 @@ class Run:
         figure that was never recorded does not hold in any.
         Raises ClaimFailed where the claim does not hold and AIGC_STRICT is 1, ValueError for a bad bound or text.
         """
+        _, line, met = self._judge(figure, text, lesson, full, standin)
+        say(line)
+        _insist([line] if met is False else [])
+        return met
+
+    def _judge(
+        self, figure: str, text: str, lesson: str | None = None, full: str | None = None, standin: str | None = None
+    ) -> tuple[dict[str, Any], str, bool | None]:
+        """Keep a claim and whether it is met. Returns its row in the table of claims, its line, and met."""
         if not isinstance(text, str) or not text.strip() or not text.isprintable() or MARKUP.search(text):
             raise ValueError(f"a claim is one line of words, without <tags> and comments, not {text!r}")
         for bound in (lesson, full, standin):
@@ -101,15 +114,12 @@ class Run:
         else:
             met = value is not None and _holds(value, bound)
             verdict, claimed = "held" if met else "NOT HELD", f", claimed {bound}"
-        shown = "was never recorded" if value is None else f"= {value:.4g}"
-        used = ", ".join(f"{name} {source}" for name, source in fetch.used.items()) or "none"
-        line = f"{verdict}: {text} ({figure} {shown}{claimed}; data: {used})"
-        say(line)
         self.claimed[figure, text] = {"text": text, "figure": figure, "bound": bound, "value": value, "met": met}
         self._write()
-        if met is False and setting("AIGC_STRICT", "0", "1") == "1":
-            raise ClaimFailed(line)
-        return met
+        shown = "was never recorded" if value is None else f"= {value:.4g}"
+        row = {"claim": text, "figure": figure, "value": value, "bound": bound if claimed else None}
+        row["verdict"] = verdict if value is not None or not claimed else f"{verdict}: never recorded"
+        return row, f"{verdict}: {text} ({figure} {shown}{claimed}; {_data()})", met
 
     def _write(self) -> None:
         """Write what is known so far to AIGC_RUN_FILE, where `aigc-course run` looks for it."""
@@ -123,6 +133,15 @@ class Run:
         state["figures"] = {name: _finite(value) for name, value in self.figures.items()}
         state["claims"] = [claim | {"value": _finite(claim["value"])} for claim in self.claimed.values()]
         write_atomically(Path(path), lambda file: file.write_text(json.dumps(state, indent=1), encoding="utf-8"))
+
+
+def _data() -> str:
+    return f"data: {', '.join(f'{name} {source}' for name, source in fetch.used.items()) or 'none'}"
+
+
+def _insist(lines: list[str]) -> None:
+    if lines and setting("AIGC_STRICT", "0", "1") == "1":
+        raise ClaimFailed("\n".join(lines))
 
 
 def _finite(value: float | None) -> float | None:

@@ -24,6 +24,7 @@ SILENT = tuple(  # what cannot change a figure, by dotted name: what is under it
     for name in (
         *("backstage", "check", "plot", "plumbing", "receipts", "widgets", "train._Progress", "train.Resume"),
         *("runtime.ClaimFailed", "runtime.Run.claim", "runtime.Run.claims", "runtime.Run.record", "runtime.Run._write"),
+        "runtime.Run._judge",
     )
 )
 SHOWN = {

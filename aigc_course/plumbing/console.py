@@ -24,9 +24,18 @@ def say(text: str) -> None:
     print(clean(text, getattr(sys.stdout, "encoding", None) or "utf-8"))
 
 
-def img(png: bytes, alt: str) -> str:
-    """A PNG as HTML with its words: of an output that is image/png, a screen reader hears none in JupyterLab."""
-    return f'<img alt="{html.escape(clean(alt))}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+def img(picture: bytes, alt: str, kind: str = "png") -> str:
+    """A picture as HTML with its words: of an output that is image/png, a screen reader hears none in JupyterLab."""
+    return f'<img alt="{html.escape(clean(alt))}" src="data:image/{kind};base64,{base64.b64encode(picture).decode()}">'
+
+
+def send(page: str, plain: str, printed: str | None = None) -> None:
+    """Show HTML, and `plain` where there is none, in a notebook; elsewhere print `plain`, or `printed` for it."""
+    if not in_notebook():
+        return say(plain if printed is None else printed)
+    from IPython.display import display
+
+    display({"text/html": clean(page), "text/plain": clean(plain)}, raw=True)
 
 
 class Progress:

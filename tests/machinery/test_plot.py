@@ -2,10 +2,13 @@
 
 import base64
 import io
+import itertools
+import json
 import os
 import warnings
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import IPython.display
 import matplotlib
@@ -18,7 +21,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from aigc_course import plot, train  # noqa: E402
-from aigc_course.plumbing import console, fetch, style  # noqa: E402
+from aigc_course.plumbing import console, fetch, rooms, style  # noqa: E402
 
 REPO = Path(__file__).parents[2]
 
@@ -34,7 +37,7 @@ def genuine(monkeypatch):
 def shown(monkeypatch):
     """What a notebook would be sent: a list of bundles."""
     sent = []
-    monkeypatch.setattr(plot, "in_notebook", lambda: True)
+    monkeypatch.setattr(console, "in_notebook", lambda: True)
     monkeypatch.setattr(IPython.display, "display", lambda bundle, raw: sent.append(bundle) if raw else None)
     return sent
 
@@ -438,3 +441,240 @@ def test_the_colours_survive_a_grey_printer():
     values = [lightness(color) for color in plot.COLORS]
     assert all(b - a >= 15 for a, b in zip(values, values[1:], strict=False))
     assert values[-1] < 80  # still seen on white paper
+
+
+# Rows of images, curves, panels
+
+
+def test_rows_are_one_grid_with_a_name_each():
+    fig, ax = plt.subplots()
+    sets = {
+        "ours": torch.full((20, 1, 14, 14), 0.25),
+        "few": np.ones((2, 1, 14, 14)),
+        "black": torch.zeros(3, 1, 14, 14),
+    }
+    assert plot.rows(sets, alt="x", n=3, ax=ax, title="Sets") is ax
+    sheet = ax.images[0].get_array().filled(-1)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["ours", "few", "black"] and ax.get_title() == "Sets"
+    assert sheet.shape == (45, 45) and [sheet[8, 15 * i + 7] for i in range(3)] == [0.25, 0.25, 0.25]
+    assert [sheet[23, 15 * i + 7] for i in range(3)] == [1, 1, -1]  # fewer than n: white paper
+    assert ax.images[0].get_clim() == (0, 1)
+
+
+def test_rows_show_a_figure_by_one_call_and_compare_equal_sizes_only(shown):
+    plot.rows({"real": torch.rand(12, 1, 8, 8), "a long name of a set": torch.rand(30, 1, 8, 8)}, alt="Two rows.")
+    assert alt_of(shown[0]) == "Two rows." and pixels(shown[0]).shape[1] < 850
+    with pytest.raises(ValueError, match="rows of one size are compared"):
+        plot.rows({"a": torch.rand(2, 1, 8, 8), "b": torch.rand(2, 1, 9, 9)}, alt="x")
+    with pytest.raises(ValueError, match="rows of one size are compared"):
+        plot.rows({}, alt="x")
+
+
+def test_lines_count_from_one_or_share_xs_or_bring_their_own():
+    fig, ax = plt.subplots()
+    curves = {"counted": [3.0, 2.0], "array": np.array([1.0, 4.0]), "tensor": torch.ones(2, requires_grad=True) * 5}
+    assert plot.lines(curves, xlabel="step", ylabel="nats", ax=ax, log="y", title="Curves") is ax
+    assert [line.get_xydata().tolist() for line in ax.lines] == [[[1, 3], [2, 2]], [[1, 1], [2, 4]], [[1, 5], [2, 5]]]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("step", "nats", "Curves")
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(curves)
+    fig, ax = plt.subplots()
+    plot.lines({"shared": (3, 2), "own": ([7, 9], (1, 4))}, x=[10, 100], xlabel="n", ylabel="nats", ax=ax, log="xy")
+    assert [line.get_xydata().tolist() for line in ax.lines] == [[[10, 3], [100, 2]], [[7, 1], [9, 4]]]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_no_two_of_sixteen_curves_look_alike_and_one_needs_no_legend():
+    fig, ax = plt.subplots()
+    plot.lines({str(i): [1, i] for i in range(16)}, xlabel="step", ylabel="nats", ax=ax)
+    looks = [(line.get_color(), line.get_linestyle()) for line in ax.lines]
+    assert looks[:4] == list(zip(plot.COLORS, plot.LINES, strict=True)) and len(set(looks)) == 16
+    assert plot.lines({"alone": [1, 2]}, xlabel="step", ylabel="nats", ax=plt.subplots()[1]).get_legend() is None
+
+
+def test_bands_lie_around_their_curve_or_across():
+    fig, ax = plt.subplots()
+    band = {"a": ([0, 1], [2, 3]), "floor": (0.5, 0.7)}
+    plot.lines({"a": [1, 2]}, xlabel="step", ylabel="nats", band=band, ax=ax)
+    low, high = ax.collections[0].get_paths()[0].get_extents().get_points()
+    assert (low.tolist(), high.tolist()) == ([1, 0], [2, 3])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "floor"] and len(ax.patches) == 1
+    assert list(band) == ["a", "floor"]  # the caller's dict is as it was
+
+
+def test_lines_describe_themselves(shown):
+    plot.lines({"ours": [3.0, 2.0], "theirs": [1, 4]}, xlabel="step", ylabel="nats per image")
+    plot.lines({"ours": [3.0, 2.0]}, xlabel="step", ylabel="nats", alt="It falls.")
+    said = "nats per image against step: ours goes from 3 to 2; theirs goes from 1 to 4."
+    assert [alt_of(bundle) for bundle in shown] == [said, "It falls."]
+
+
+@pytest.mark.parametrize(
+    ("curves", "options", "said"),
+    [
+        ({}, {}, "at least one curve"),
+        ({"a": [1, 2]}, {"log": "z"}, 'log="", "x", "y" or "xy"'),
+        ({"a": [1, 2]}, {"x": [1, 2, 3]}, r"'a' has values of shape \(2,\) at xs of shape \(3,\)"),
+        ({"a": []}, {}, r"'a' has values of shape \(0,\)"),
+        ({"a": [[1, 2]]}, {}, r"'a' has values of shape \(1, 2\)"),
+    ],
+)
+def test_bad_curves_are_named(curves, options, said, shown):
+    with pytest.raises(ValueError, match=said):
+        plot.lines(curves, xlabel="step", ylabel="nats", **options)
+    assert shown == [] and plt.get_fignums() == []
+
+
+def test_panels_are_an_array_of_axes_in_the_courses_style():
+    plt.style.use("dark_background")
+    fig, axes = plot.panels(3, height=2, sharey=True)
+    assert len(axes) == 3 and fig.get_size_inches().tolist() == [9, 2] and fig.get_facecolor() == (1, 1, 1, 1)
+    assert axes[0].get_shared_y_axes().joined(axes[0], axes[2])
+    assert len(plot.panels(1)[1]) == 1
+    fig, axes = plot.panels(5, nrows=2)
+    assert len(axes) == 5 and len(fig.axes) == 6 and not fig.axes[5].axison
+
+
+# Stored studies
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """Writes the study of 05_dcgan."""
+    monkeypatch.setattr(rooms, "place", lambda name: tmp_path)
+    head = {"chapter": "05_dcgan", "device": "cpu, 1 threads", "date": "2026-11-25", "digest": "", "data": {}}
+
+    def write(rows):
+        (tmp_path / "05_dcgan").mkdir(exist_ok=True)
+        (tmp_path / "05_dcgan/study.json").write_text(json.dumps(head | {"seeds": [0, 1, 2], "rows": rows}))
+
+    return write
+
+
+def test_a_study_is_drawn_as_medians_and_ranges(stored):
+    stored([{"variant": v, "seed": s, "fd": fd + s**2} for v, fd in (("plain", 10), ("R1", 20)) for s in range(3)])
+    fig, ax = plt.subplots()
+    assert plot.study("05_dcgan", "fd", ax=ax) is ax
+    assert ax.lines[0].get_xydata().tolist() == [[11, 0], [21, 1]]
+    assert [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()] == [[10, 14], [20, 24]]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["plain", "R1"] and ax.yaxis_inverted()
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_legend()) == ("fd", "variant", None)
+    assert ax.get_title() == "stored study: cpu, 1 threads, seeds [0, 1, 2]"
+
+
+def test_a_study_describes_itself_and_is_not_called_stand_in(stored, shown, monkeypatch):
+    monkeypatch.setattr(fetch, "used", {"mnist": "stand-in"})
+    stored([{"variant": "plain", "seed": s, "fd": 10 + s, "kid": 0.5} for s in range(3)])
+    plot.study("05_dcgan", ["fd", "kid"], xlabel="distance", log="x")
+    plot.study("05_dcgan", "fd", x="seed", alt="Three seeds.")
+    said = "Medians and ranges: fd of plain 11 (10 to 12); kid of plain 0.5 (0.5 to 0.5)."
+    assert [alt_of(bundle) for bundle in shown] == [said, "Three seeds."]
+
+
+def test_a_study_over_x_is_curves_with_bands(stored):
+    cases = itertools.product(("e2e", "other"), ("scratch", "LoRA"), (100, 10), range(3))
+    rows = [dict(zip(("task", "start", "n", "seed"), case, strict=True)) for case in cases]
+    rows = [row | {"score": row["n"] / 10 + row["seed"] + (row["start"] == "LoRA")} for row in rows]
+    stored(rows + [{"task": "e2e", "start": "none"}])
+    fig, ax = plt.subplots()
+    plot.study("05_dcgan", "score", by="start", x="n", only={"task": "e2e"}, log="x", ylabel="BLEU", ax=ax)
+    assert [line.get_label() for line in ax.lines] == ["scratch", "LoRA"]
+    assert ax.lines[0].get_xydata().tolist() == [[10, 2], [100, 11]]
+    assert ax.collections[0].get_paths()[0].get_extents().get_points().tolist() == [[10, 1], [100, 12]]
+    assert (ax.get_xscale(), ax.get_xlabel(), ax.get_ylabel()) == ("log", "n", "BLEU")
+    plot.study("05_dcgan", "score", by="start", x="n", only={"start": ["LoRA"]}, ax=(ax := plt.subplots()[1]))
+    assert [line.get_label() for line in ax.lines] == ["LoRA"]
+    with pytest.raises(ValueError, match="no row of the study of 05_dcgan has variant, no x and score"):
+        plot.study("05_dcgan", "score")
+
+
+# Tables
+
+
+def table_of(page):
+    """The cells of an HTML table, row by row, each with its alignment; and the words around it."""
+    root = ElementTree.fromstring(f"<div>{page}</div>")
+    rows = [[(cell.text or "", cell.get("align")) for cell in row] for row in root.iter("tr")]
+    return rows, [root.findtext(f".//{tag}") for tag in ("caption", "em")]
+
+
+def test_a_table_in_a_notebook_is_html(shown):
+    rows = {"ours": {"fd": torch.tensor(12.345), "n": 12345, "word": "a <b>"}, "copier": {"fd": None, "share": 0.5}}
+    assert plot.table(rows, title="Measures & more") is None
+    (bundle,) = shown
+    cells, (caption, note) = table_of(bundle["text/html"])
+    assert cells == [
+        [("", "left"), ("fd", "right"), ("n", "right"), ("word", "left"), ("share", "right")],
+        [("ours", "left"), ("12.3", "right"), ("12,345", "right"), ("a <b>", "left"), ("–", "right")],
+        [("copier", "left"), ("–", "right"), ("–", "right"), ("–", "left"), ("0.500", "right")],
+    ]
+    assert (caption, note) == ("Measures & more", None)
+    assert bundle["text/html"].count('<th scope="row"') == 2 and bundle["text/html"].count('<th scope="col"') == 5
+    assert "ours    12.3  12,345  a <b>      –" in bundle["text/plain"]
+
+
+def test_a_table_elsewhere_is_aligned_text(capsys):
+    plot.table([{"name": "中文", "fd": 12.345}, {"name": "copier", "fd": 1234.5}, {"name": "word " * 30}], digits=2)
+    assert capsys.readouterr().out.splitlines() == [
+        "name                                                            fd",
+        "中文                                                            12",
+        "copier                                                       1,234",
+        "word word word word word word word word word word word word      –",
+        "word word word word word word word word word word word word",
+        "word word word word word word",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.0, 3, "0"), (0.012345, 3, "0.0123"), (4.5, 3, "4.50"), (9.999, 3, "10.0"), (-0.5, 2, "-0.50"),
+        (12345.6, 3, "12,346"), (0.00000123, 3, "1.23e-06"), (float("nan"), 3, "nan"), (float("inf"), 3, "inf"),
+        (1234567, 2, "1,234,567"), (True, 3, "True"), ("two\nlines", 3, "two lines"), (np.float32(0.25), 2, "0.25"),
+    ],
+)  # fmt: skip
+def test_numbers_have_significant_digits(value, digits, text, shown):
+    plot.table([{"x": value}], digits=digits)
+    assert table_of(shown[0]["text/html"])[0][1][0][0] == text
+
+
+def test_a_table_names_stand_in_data_unless_it_is_stored(shown, monkeypatch):
+    monkeypatch.setattr(fetch, "used", {"mnist": "stand-in"})
+    plot.table([{"fd": 1.0}])
+    plot.table([{"fd": 1.0}], stored=True)
+    assert [table_of(bundle["text/html"])[1][1] for bundle in shown] == ["stand-in data: digits", None]
+    assert [bundle["text/plain"] for bundle in shown] == ["  fd\n1.00\nstand-in data: digits", "  fd\n1.00"]
+
+
+@pytest.mark.parametrize("rows", [{}, [], [{}]])
+def test_no_rows_no_table(rows, shown):
+    with pytest.raises(ValueError, match="at least one row"):
+        plot.table(rows)
+    assert shown == []
+
+
+# Diagrams
+
+
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><title>Two players</title>
+<desc>The generator "G" makes images,
+the discriminator judges.</desc><rect width="10" height="10" fill="white"/></svg>"""
+
+
+def test_a_diagram_is_a_picture_with_its_own_words(shown, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(rooms, "place", lambda name: tmp_path)
+    (tmp_path / "05_dcgan").mkdir()
+    (tmp_path / "05_dcgan/diagram.svg").write_text(SVG, encoding="utf-8", newline="\n")
+    (tmp_path / "05_dcgan/diagram_step.svg").write_text(SVG.replace("Two players", "A step"), encoding="utf-8")
+    plot.diagram("05_dcgan")
+    plot.diagram("05_dcgan", "step")
+    words = '. The generator "G" makes images, the discriminator judges.'
+    assert [bundle["text/plain"] for bundle in shown] == [f"Two players{words}", f"A step{words}"]
+    (found,) = ElementTree.fromstring(f"<div>{shown[0]['text/html'].replace('>', '/>')}</div>")
+    assert found.get("alt") == f"Two players{words}"
+    assert base64.b64decode(found.get("src").removeprefix("data:image/svg+xml;base64,")).decode() == SVG
+    with pytest.raises(FileNotFoundError, match="there is no diagram 05_dcgan/diagram_other.svg"):
+        plot.diagram("05_dcgan", "other")
+    monkeypatch.setattr(console, "in_notebook", lambda: False)
+    plot.diagram("05_dcgan")
+    assert capsys.readouterr().out == f"[diagram: Two players{words}]\n"

@@ -183,3 +183,47 @@ def test_the_wheel_and_the_checkout_each_have_their_receipts(tmp_path, monkeypat
     monkeypatch.setattr(rooms, "PACKAGE", tmp_path / "site-packages/aigc_course")
     store.write(store.combine("03_vae", [run()], "abc", "2026-11-22"), rooms.PACKAGE / "_chapters")
     assert rooms.root() is None and receipts.load("03_vae")["digest"] == "abc"
+
+
+HEAD = {"chapter": "05_dcgan", "device": "cpu", "date": "2026-11-25", "digest": "d", "data": {}, "seeds": [0, 1]}
+SCALING = {"runs": [{"width": 32, "nats": 3}], "fit": {"E": 1}}
+
+
+@pytest.mark.parametrize(
+    ("kept", "rows"),
+    [
+        ({"rows": [{"variant": "a", "seed": 0, "fd": 1}]}, [{"variant": "a", "seed": 0, "fd": 1}]),
+        ({"runs": [{"name": "a", "seed": 0, "fd": 1}]}, [{"variant": "a", "seed": 0, "fd": 1}]),
+        ({"runs": [{"task": "e2e", "n": 10, "score": 8}]}, [{"task": "e2e", "n": 10, "score": 8}]),
+        (
+            {"rows": {"whole": {"fd": 1}}, "vae": {"fd": [3, 4], "mse": [5, 6]}},
+            [
+                {"variant": "whole", "fd": 1},
+                {"variant": "vae", "seed": 0, "fd": 3, "mse": 5},
+                {"variant": "vae", "seed": 1, "fd": 4, "mse": 6},
+            ],
+        ),
+        (
+            {"parts": {"added": {"plain": {"nats": 2}}}, "scaling": SCALING},
+            [{"group": "added", "variant": "plain", "nats": 2}, {"group": "scaling", "width": 32, "nats": 3}],
+        ),
+    ],
+)
+def test_the_rows_of_a_study_are_flat_dicts_however_it_keeps_them(kept, rows, tmp_path):
+    (tmp_path / "05_dcgan").mkdir()
+    (tmp_path / "05_dcgan/study.json").write_text(json.dumps(HEAD | kept))
+    assert receipts.rows("05_dcgan.study", where=tmp_path) == rows
+
+
+@pytest.mark.parametrize("page", [path.parent.name for path in sorted(rooms.place("chapters").glob("*/study.json"))])
+def test_the_rows_of_every_stored_study_are_read(page):
+    """All figures that the study stores in its rows are in the flat ones."""
+    rows, stored = receipts.rows(f"{page}.study"), receipts.load(f"{page}.study")
+    kept = [stored.get(key, []) for key in ("rows", "runs", "parts", "vae")] + [stored.get("scaling", {}).get("runs")]
+    assert rows and all(isinstance(value, str | int | float | None) for row in rows for value in row.values())
+
+    def numbers(part):
+        parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        return isinstance(part, float) + sum(map(numbers, parts))
+
+    assert numbers(rows) == numbers(kept)

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from aigc_course import runtime
-from aigc_course.plumbing import fetch, machine, settings
+from aigc_course.plumbing import console, fetch, machine, rooms, settings
 
 FAST_BF16 = machine.fast_bf16
 GENUINE, STANDIN = {"mnist": "upstream"}, {"mnist": "stand-in"}
@@ -389,6 +389,95 @@ def test_the_run_file(monkeypatch, tmp_path):
         ],
     }
     assert [p.name for p in path.parent.iterdir()] == ["run.json"]
+
+
+CLAIMS = """
+[[claim]]
+figure = "fd"
+text = "Fréchet distance; a copier has 2"
+lesson = "<= 8"
+
+[[claim]]
+figure = "kid"
+text = "kernel distance; its floor is near 0"
+lesson = "<= 0.06"
+full = "<= 0.03"
+
+[[claim]]
+figure = "recall"
+text = "recall"
+full = ">= 0.5"
+
+[[claim]]
+figure = "extra"
+text = "only where it is measured"
+optional = true
+lesson = "<= 1"
+"""
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """A page with claims, 98_made_up, on genuine data."""
+    (tmp_path / "98_made_up").mkdir()
+    (tmp_path / "98_made_up/claims.toml").write_text(CLAIMS, encoding="utf-8")
+    monkeypatch.setattr(rooms, "place", lambda name: tmp_path)
+    return "98_made_up"
+
+
+def test_claims_are_one_table(page, capsys):
+    run = runtime.setup()
+    run.record(fd=4.25, kid=0.07)
+    capsys.readouterr()
+    assert run.claims(page) is None
+    assert capsys.readouterr().out.splitlines() == [
+        "claim                                 figure    value  bound    verdict",
+        "Fréchet distance; a copier has 2      fd        4.250  <= 8     held",
+        "kernel distance; its floor is near 0  kid     0.07000  <= 0.06  NOT HELD",
+        "recall                                recall        –  –        not claimed in the lesson profile",
+        "data: mnist upstream",
+    ]
+    assert [claim["met"] for claim in run.claimed.values()] == [True, False, None]
+    assert run.claimed["kid", "kernel distance; its floor is near 0"]["bound"] == "<= 0.06"
+
+
+def test_in_a_notebook_the_table_of_claims_is_html(page, monkeypatch):
+    import IPython.display
+
+    sent = []
+    run = runtime.setup()
+    run.record(kid=0.01, extra=0.5)
+    monkeypatch.setattr(console, "in_notebook", lambda: True)
+    monkeypatch.setattr(IPython.display, "display", lambda bundle, raw: sent.append(bundle))
+    run.claims(page)
+    (bundle,) = sent
+    assert bundle["text/html"].startswith("<table>") and "<em>data: mnist upstream</em>" in bundle["text/html"]
+    assert "&lt;= 0.06" in bundle["text/html"] and "only where it is measured" in bundle["text/html"]
+    assert "NOT HELD: never recorded" in bundle["text/html"]  # fd
+
+
+def test_strict_claims_raise_below_the_whole_table(page, monkeypatch, capsys):
+    monkeypatch.setenv("AIGC_STRICT", "1")
+    run = runtime.setup()
+    run.record(fd=9, kid=0.07)
+    with pytest.raises(runtime.ClaimFailed) as failed:
+        run.claims(page)
+    first, second = str(failed.value).splitlines()
+    assert re.match("NOT HELD: .*fd = 9", first) and re.match("NOT HELD: .*kid = 0.07", second)
+    assert capsys.readouterr().out.endswith("data: mnist upstream\n") and len(run.claimed) == 3
+
+
+def test_several_figures_are_recorded_at_once():
+    run = runtime.setup()
+    row = {"fd": torch.tensor(3.5), "kid": 0.25, "value": 1, "name": 2}
+    assert run.record(**row, fd_floor=2) is None
+    assert run.figures == {"fd": 3.5, "kid": 0.25, "value": 1, "name": 2, "fd_floor": 2}
+    assert run.record("loss", torch.tensor([2.0])) == 2.0
+    with pytest.raises(TypeError, match="the figure word must be a number, not str"):
+        run.record(fd=9.0, word="no")
+    assert run.figures["fd"] == 3.5  # all or none
+    with pytest.raises(ValueError, match="a figure is called like iwae_500"):
+        run.record(None, 3)
 
 
 def test_a_failed_claim_is_in_the_run_file_before_it_raises(monkeypatch, tmp_path):

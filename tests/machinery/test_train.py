@@ -4,6 +4,7 @@ import copy
 import hashlib
 import io
 import itertools
+import math
 import os
 import re
 import select
@@ -687,3 +688,58 @@ def test_digests_are_of_the_content_and_not_of_its_layout(dtype):
 def test_on_a_gpu_digests_are_those_of_the_cpu(dtype):
     x = (torch.rand(60_000, 784) * 255).to(dtype)
     assert fingerprint(x.cuda()) == fingerprint(x) and digest({"x": x[:9].cuda()}) == digest({"x": x[:9]})
+
+
+# The same model twice
+
+
+class Two(nn.Module):
+    """A model whose `encode` returns two tensors; `scale` is no parameter, so that two of them can differ."""
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.layer, self.scale = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5)), scale
+
+    def encode(self, x):
+        return self.layer(x), self.scale * torch.randn_like(x)
+
+    def forward(self, x):
+        return self.scale * self.layer(x)
+
+
+def test_same_copies_the_state_and_says_what_agrees(capsys):
+    ours, theirs, x = Two(), Two(), torch.randn(4, 3)
+    assert not torch.equal(ours.layer[0].weight, theirs.layer[0].weight)
+    train.same(ours, theirs, x)
+    train.same(ours, theirs, x, method="encode")
+    assert capsys.readouterr().out.splitlines() == [
+        "the package's Two is the same: largest difference 0",
+        "the package's Two.encode is the same: largest difference 0",
+    ]
+    assert ours.training and theirs.training and torch.equal(ours.layer[0].weight, theirs.layer[0].weight)
+
+
+def test_same_leaves_the_random_numbers_as_they_were():
+    ours, theirs = Two(), Two()
+    torch.manual_seed(1)
+    train.same(ours, theirs, torch.ones(4, 3), method="encode")
+    after = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), after)
+
+
+@pytest.mark.parametrize(("scale", "said"), [(2.0, r"largest difference [\d.]+, more than 1e-05"), (math.nan, "nan")])
+@pytest.mark.parametrize("method", ["forward", "encode"])
+def test_same_names_the_largest_difference(scale, said, method):
+    with pytest.raises(AssertionError, match=said):
+        train.same(Two(), Two(scale), torch.randn(4, 3), method=method)
+    train.same(Two(), Two(1.001), torch.randn(4, 3), atol=0.1, method=method)
+
+
+def test_same_wants_the_same_parts_and_shapes():
+    with pytest.raises(RuntimeError, match="state_dict"):
+        train.same(nn.Linear(3, 2), nn.Linear(3, 4), torch.ones(1, 3))
+    flat = nn.Linear(3, 2)
+    flat.forward = lambda x: torch.zeros(7)
+    with pytest.raises(AssertionError, match=r"returns the shapes \[\(7,\)\], ours \[\(1, 2\)\]"):
+        train.same(nn.Linear(3, 2), flat, torch.ones(1, 3))
