@@ -114,7 +114,7 @@ class Benchmark(side_by_side.Benchmark):
     published, rates = Plain(2e-4), (2e-4, 4e-4, 8e-4, 1.6e-3)
     tuned = None  # nobody has searched yet: the first run does, and stores what it finds
     every = 450, 20  # the plain generator takes as long for 10,000 images as for 25 steps of training
-    last_rung = "+ rates that begin twice as high and fall: the short recipe in fp32"
+    last_rung = "+ rates that fall, batches of 32, no momentum: the short recipe in fp32"
     before = (
         "a short recipe of its own (240 steps at twice the rate), not chapter 05's, reaches the Fréchet distance that "
         "a plain DCGAN has after {seconds_plain:.0f} s ({fd_plain:.0f}; floor {fd_floor:.2f}, through 32 × 32 "
@@ -166,7 +166,7 @@ class Benchmark(side_by_side.Benchmark):
         slow = {"lr": plain.lr, "lr_generator": plain.lr, "beta_2": 0.999, "gamma": 0.0, "decay": 0.0, "fall": False}
         usual = replace(page, n_steps=n, **slow)
         fast = replace(page, n_steps=n, fall=False, decay=0.0)
-        averaged = replace(fast, decay=self.recipe.SHORT.decay)
+        averaged = replace(fast, decay=page.decay)
         return [
             Contestant("+ one tensor, no DataLoader", self.plain(plain, steps, fast=True), steps // 10, steps, steps),
             Contestant("+ 28 × 28, strided convolutions", self.ours(usual, False, small=True), n, 20),
