@@ -321,9 +321,15 @@ def genuine(bench: Benchmark, name: str) -> None:
 
 
 def split(images: Tensor, held_out: bool) -> tuple[Tensor, Tensor]:
-    """What is trained on and what is judged on: MNIST's training and test images, or of the former its last 5,000."""
+    """What is trained on and what is judged on: MNIST's training and test images, or of the former 5,000 at random.
+
+    Its last 5,000 would not do: the order of MNIST is not a random one.
+    """
+    if not held_out:
+        return images, data.mnist("test").images
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
     n = min(5000, len(images) // 5)
-    return (images[:-n], images[-n:]) if held_out else (images, data.mnist("test").images)
+    return images[order[n:]], images[order[:n]]
 
 
 class PerItem(Dataset):

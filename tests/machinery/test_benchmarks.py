@@ -144,6 +144,13 @@ def test_tuning_stores_its_search_and_the_next_race_takes_its_choice(shared, mon
     assert [row["held_out"] for row in tuning["tried"]] == [3.0, None, 2.0, 2.5]
 
 
+def test_what_is_held_out_is_drawn_at_random_and_not_trained_on(shared):
+    images = torch.arange(60.0).view(60, 1, 1, 1)
+    trained, judged = shared.split(images, held_out=True)
+    assert judged.flatten().tolist() == torch.randperm(60, generator=torch.Generator().manual_seed(0))[:12].tolist()
+    assert torch.equal(torch.cat([trained, judged]).flatten().sort().values, images.flatten())
+
+
 def test_a_race_stops_at_the_better_quality_and_its_order_changes_no_random_number(shared):
     drawn = {}
 
