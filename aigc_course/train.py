@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aigc_course.plumbing.console import Progress, say
 from aigc_course.plumbing.settings import write_atomically
@@ -133,26 +132,28 @@ def evaluating(model: nn.Module, autocast: AbstractContextManager | None = None)
 class EMA:
     """An exponential moving average of a model's weights: `update()` after each optimizer step, then use `model`.
 
-    `model` is a copy in eval mode. The first update copies the weights, each later one makes them
-    decay * average + (1 - decay) * new; buffers are copied each time.
+    `model` is a copy in eval mode. The first update copies; update n, from 0, makes a weight d average + (1 - d) new
+    with d = n / (n + 9), at most `decay`, for with `decay` alone the untrained weights stay long. Running statistics
+    are averaged likewise: the last weights' would not fit averaged ones (DCGAN). Integer buffers are copied.
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.999):
-        self.decay, self._source = decay, model
-        self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval().requires_grad_(False)
+        self.decay, self.n, self._source = decay, 0, model
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
-    @property
-    def model(self) -> nn.Module:
-        return self._average.module
-
+    @torch.no_grad()
     def update(self) -> None:
-        self._average.update_parameters(self._source)
+        weight, self.n = 1 - min(self.decay, self.n / (self.n + 9)), self.n + 1
+        for tensors in (nn.Module.parameters, nn.Module.buffers):
+            for average, new in zip(tensors(self.model), tensors(self._source), strict=True):
+                average.lerp_(new, weight) if average.is_floating_point() else average.copy_(new)
 
     def state_dict(self) -> dict:
-        return {"decay": self.decay, "average": self._average.state_dict()}
+        return {"decay": self.decay, "n": self.n, "average": self.model.state_dict()}
 
     def load_state_dict(self, state: Mapping) -> None:
-        self._average.load_state_dict(state["average"])
+        self.n = state["n"]
+        self.model.load_state_dict(state["average"])
 
 
 class Resume:

@@ -250,22 +250,38 @@ def test_reading_the_log():
 
 def test_ema_by_hand():
     model = nn.Linear(1, 1, bias=False)
-    ema = train.EMA(model, decay=0.9)
-    for weight in (1.0, 2.0, 4.0):
+    ema = train.EMA(model, decay=0.15)
+    for weight in (1.0, 2.0, 4.0):  # 2 / 11 is above the decay, 1 / 10 is not
         nn.init.constant_(model.weight, weight)
         ema.update()
-    assert ema.model.weight.item() == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 4)
+    assert ema.model.weight.item() == pytest.approx(0.15 * (0.1 * 1 + 0.9 * 2) + 0.85 * 4)
     assert model.weight.item() == 4 and model.training
     assert not ema.model.training and not ema.model.weight.requires_grad
 
 
-def test_ema_copies_buffers():
-    model = nn.BatchNorm1d(2)
-    ema = train.EMA(model)
-    for _ in range(3):
-        model(torch.randn(8, 2))
+def test_early_averages_forget_the_untrained_weights_and_late_ones_have_the_decay():
+    model = nn.Linear(1, 1, bias=False)
+    ema = train.EMA(model, decay=0.995)
+    nn.init.constant_(model.weight, 1.0)
+    ema.update()
+    nn.init.zeros_(model.weight)
+    for _ in range(100):
         ema.update()
-    assert torch.equal(ema.model.running_mean, model.running_mean)
+    assert ema.model.weight.item() < 1e-6  # the decay alone would have left 0.6 of them
+    ema.n = 10**6
+    nn.init.constant_(model.weight, 1.0)
+    ema.update()
+    assert ema.model.weight.item() == pytest.approx(0.005, rel=1e-3)
+
+
+def test_ema_averages_running_statistics_and_copies_counts():
+    model = nn.BatchNorm1d(2)
+    ema, means = train.EMA(model), []
+    for step in range(3):
+        model(torch.randn(8, 2) + step)
+        means.append(model.running_mean.clone())
+        ema.update()
+    torch.testing.assert_close(ema.model.running_mean, 2 / 11 * (0.1 * means[0] + 0.9 * means[1]) + 9 / 11 * means[2])
     assert ema.model.num_batches_tracked == 3
 
 
