@@ -93,14 +93,14 @@ class Benchmark(side_by_side.Benchmark):
 
     def rungs(self) -> list[Contestant]:
         steps, timed = self.plain_steps, self.plain_steps // 10
-        falling = replace(self.recipe.SHORT, n_steps=steps // 4, lr=4e-3, decay=0.0)
+        falling = replace(self.recipe.SHORT, n_steps=steps // 2, lr=4e-3, decay=0.0)
         averaged = replace(falling, decay=self.recipe.SHORT.decay)
         return [
             Contestant(
                 "+ one tensor, no DataLoader", self.plain(self.published, steps, fast=True), timed, timed, steps
             ),
-            Contestant("+ AdamW, 4e-3 falling, batches of 256", self.ours(falling, False, PlainVAE), steps // 4, 20),
-            Contestant("+ averaged weights", self.ours(averaged, False, PlainVAE), steps // 4, 20),
+            Contestant("+ AdamW, 4e-3 falling, batches of 256", self.ours(falling, False, PlainVAE), steps // 2, 40),
+            Contestant("+ averaged weights", self.ours(averaged, False, PlainVAE), steps // 2, 40),
         ]
 
     def figures(self, result: dict) -> dict:

@@ -34,7 +34,7 @@ class Settings:
     fall: float = 0.9  # and in which it falls
     beta_2: float = 0.99  # of Adam
     weight_decay: float = 0.1
-    decay: float = 1.0  # of the averaged weights, at most; 1: they are those of about the last tenth of all steps so far
+    decay: float = 1.0  # of the averaged weights, at most; with 1 about a tenth of all steps count
     binarised: float = 0.5  # the share of each batch that is drawn as zeros and ones; the rest stays grey
 
 
@@ -101,7 +101,8 @@ def main() -> None:
     for _ in fit(model, average, settings, images, seed=run.seed, autocast=run.autocast(), progress=True):
         pass
     drawn, real = (metrics.features(x) for x in (vae.sample(average.model, len(test)), test))
-    print(f"test loss {-metrics.elbo(average.model, test, autocast=run.autocast()):.2f} nats per image (grey values, one draw)")
+    loss = -metrics.elbo(average.model, test, autocast=run.autocast())
+    print(f"test loss {loss:.2f} nats per image (grey values, one draw)")
     print(f"Fréchet distance of {len(test):,} samples {metrics.frechet_distance(drawn, real):.1f}")
 
 
