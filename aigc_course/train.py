@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aigc_course.plumbing.console import Progress, say
 from aigc_course.plumbing.settings import write_atomically
@@ -132,12 +133,37 @@ def evaluating(model: nn.Module, autocast: AbstractContextManager | None = None)
 class EMA:
     """An exponential moving average of a model's weights: `update()` after each optimizer step, then use `model`.
 
-    `model` is a copy in eval mode. The first update copies; update n, from 0, makes a weight d average + (1 - d) new
-    with d = n / (n + 9), at most `decay`, for with `decay` alone the untrained weights stay long. Running statistics
-    are averaged likewise: the last weights' would not fit averaged ones (DCGAN). Integer buffers are copied.
+    `model` is a copy in eval mode. The first update copies the weights, each later one makes them
+    decay * average + (1 - decay) * new; buffers are copied each time.
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.999):
+        self.decay, self._source = decay, model
+        self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval().requires_grad_(False)
+
+    @property
+    def model(self) -> nn.Module:
+        return self._average.module
+
+    def update(self) -> None:
+        self._average.update_parameters(self._source)
+
+    def state_dict(self) -> dict:
+        return {"decay": self.decay, "average": self._average.state_dict()}
+
+    def load_state_dict(self, state: Mapping) -> None:
+        self._average.load_state_dict(state["average"])
+
+
+class Average:
+    """A running average of a model's weights: `update()` after each optimizer step, then use `model`, in eval mode.
+
+    Update n, from 0, makes a weight d average + (1 - d) new with d = n / (n + 9), at most `decay`. Up to there about
+    the last tenth of all steps counts, so that it serves at any time (Karras et al. 2024, arXiv:2312.02696), while in
+    an EMA of fixed decay the untrained weights stay long. Running statistics are averaged too; integers are copied.
+    """
+
+    def __init__(self, model: nn.Module, decay: float = 1.0):
         self.decay, self.n, self._source = decay, 0, model
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 

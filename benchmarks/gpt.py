@@ -96,7 +96,7 @@ class Benchmark(side_by_side.Benchmark):
         def start(seed: int) -> tuple[Iterator, Callable[[], float]]:
             if gpt2:
                 model = self.plain_model()
-                average = train.EMA(model, settings.decay)
+                average = train.Average(model, settings.decay)
             else:
                 model, average = self.recipe.build(settings, self.n_characters)
             autocast = torch.autocast("cpu", torch.bfloat16, enabled=bf16)
