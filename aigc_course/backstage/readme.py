@@ -91,13 +91,13 @@ def _receipt(receipt: dict[str, Any]) -> str:
     data = ", ".join(name + " (stand-in)" * (source == "stand-in") for name, source in receipt["data"].items())
     facts = [
         f"{receipt['profile']} on {receipt['device']}",
-        f"{receipts.spread([run['minutes'] for run in runs], '.1f')} minutes",
+        f"{spread([run['minutes'] for run in runs], '.1f')} minutes",
         f"peak memory {max(run['peak_gb'] or 0 for run in runs):.1f} GB",
         f"data: {data or 'none'}",
         "1 seed" if len(runs) == 1 else f"{len(runs)} seeds",
         receipt["date"],
     ]
-    figures = [f"| {words(name)} | {receipts.spread(values)} |" for name, values in receipts.columns(receipt).items()]
+    figures = [f"| {words(name)} | {spread(values)} |" for name, values in receipts.columns(receipt).items()]
     head = ["| figure | median (smallest–largest) |", "|---|---|"] if figures else []
     claims = [f"- {words(claim_text(claim))}" for claim in receipt["claims"]]
     return "\n\n".join("\n".join(lines) for lines in ([words(" · ".join(facts))], [*head, *figures], claims) if lines)
@@ -148,3 +148,9 @@ def bench(where: Path | None = None) -> str:
         texts = [re.sub(r"[][]", r"\\\g<0>", _line(line)).replace("<", "&lt;") for line in said]
         lines += [f"- {text}" for text in texts]
     return "\n".join(lines)
+
+
+def spread(values: list[float], form: str = ".4g") -> str:
+    """The median in words, with the smallest and largest where there are several: "93.8 (93.5–94.1)"."""
+    text = f"{statistics.median(values):{form}}"
+    return text if len(values) == 1 else f"{text} ({min(values):{form}}–{max(values):{form}})"

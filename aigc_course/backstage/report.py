@@ -13,7 +13,7 @@ import nbformat
 
 from aigc_course import receipts
 from aigc_course.backstage import store
-from aigc_course.backstage.readme import claim_text, words
+from aigc_course.backstage.readme import claim_text, spread, words
 from aigc_course.backstage.runner import Outcome
 
 HEADER = ["chapter", "minutes", "peak GB", "claims met", "figures"]
@@ -21,12 +21,17 @@ HEADER = ["chapter", "minutes", "peak GB", "claims met", "figures"]
 
 def row(name: str, outcomes: list[Outcome], receipt: dict[str, Any] | None) -> list[str]:
     """A chapter's line of the table, from its executions and from its receipt, None where one of them failed."""
-    minutes = receipts.spread([outcome.run["minutes"] for outcome in outcomes], ".1f")
+    minutes = spread([outcome.run["minutes"] for outcome in outcomes], ".1f")
     cells = [name, minutes, f"{max(outcome.run['peak_gb'] for outcome in outcomes):.2f}"]
     if receipt is None:
         return [*cells, "FAILED", ""]
     met = [claim["met"] for claim in receipt["claims"] if claim["met"] is not None]
-    return [*cells, f"{sum(met)} of {len(met)}" if met else "not claimed", receipts.figures_text(receipt)]
+    return [*cells, f"{sum(met)} of {len(met)}" if met else "not claimed", figures_text(receipt)]
+
+
+def figures_text(receipt: dict[str, Any]) -> str:
+    """The figures of a receipt in one line: "fd 12.3 (11.9–12.8), grey_loss 93.8 (93.5–94.1)"."""
+    return ", ".join(f"{name} {spread(values)}" for name, values in receipts.columns(receipt).items())
 
 
 def table(rows: list[list[str]]) -> str:

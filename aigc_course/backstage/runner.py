@@ -27,9 +27,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from tqdm import tqdm
 
-from aigc_course import receipts
 from aigc_course.backstage.pages import code_cells
-from aigc_course.plumbing import machine, rooms
+from aigc_course.plumbing import machine, rooms, stored
 
 MOST = 5_000_000  # characters that a cell may write, those of pictures included
 NUMBER = int | float | None
@@ -182,15 +181,15 @@ def _recorded(path: Path) -> dict[str, Any]:
     """What a notebook recorded (`runtime.Run` writes it), {} for nothing. Raises ValueError where it is damaged."""
     if not path.is_file():
         return {}
-    run = receipts.read(path)
-    faults = receipts.lacking(run, RECORDED | {"peak_gb": NUMBER})
+    run = stored.read(path)
+    faults = stored.lacking(run, RECORDED | {"peak_gb": NUMBER})
     if not faults:
         parts = [
             (run["data"], dict.fromkeys(run["data"], str)),
             (run["figures"], dict.fromkeys(run["figures"], NUMBER)),
         ]
-        parts += [(claim, receipts.CLAIM) for claim in run["claims"]]
-        faults = [name for part, kinds in parts for name in receipts.lacking(part, kinds)]
+        parts += [(claim, stored.CLAIM) for claim in run["claims"]]
+        faults = [name for part, kinds in parts for name in stored.lacking(part, kinds)]
         faults += ["profile"] * (run["profile"] not in ("smoke", "lesson", "full"))
     if faults:
         raise ValueError(f"What the notebook recorded is damaged: {faults[0]} is not as it should be.")

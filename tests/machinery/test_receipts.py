@@ -6,7 +6,7 @@ import math
 import pytest
 
 from aigc_course import receipts
-from aigc_course.backstage import store
+from aigc_course.backstage import report, store
 from aigc_course.plumbing import rooms, settings
 
 
@@ -87,7 +87,7 @@ def test_load_and_figures(tmp_path):
     assert receipts.load("03_vae", where=tmp_path)["profile"] == "lesson"
     assert receipts.figures("03_vae", where=tmp_path) == {"loss": 94.5}
     assert receipts.figures("03_vae", "full", where=tmp_path) == {"loss": 80.0}
-    assert receipts.figures_text(receipts.load("03_vae", where=tmp_path)) == "loss 94.5 (93–95)"
+    assert report.figures_text(receipts.load("03_vae", where=tmp_path)) == "loss 94.5 (93–95)"
     (tmp_path / "vae.json").write_text('{"time_ratio": 0.08}')
     assert receipts.load("bench_vae", where=tmp_path) == {"time_ratio": 0.08}
     with pytest.raises(FileNotFoundError, match="no receipt of bench_gan: see benchmarks/"):
