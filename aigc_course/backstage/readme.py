@@ -37,6 +37,19 @@ def claim_text(claim: dict[str, Any]) -> str:
     return _line(f"{verdict}: {claim['text']} ({claim['figure']} {value}, claimed {claim['bound'] or 'nothing'})")
 
 
+SETUP = """# Colab and Kaggle install the course here, at this page's version. Elsewhere nothing is installed.
+from os import environ, system
+
+course = "git+https://github.com/{address}@v{version}"
+if {{"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}} & set(environ):
+    system(f"pip show -qq aigc-course || pip install -q {{course}}")
+
+import aigc_course  # missing? pip install what `course` says (Kaggle: Internet on; no tag: @main)
+
+aigc_course.expect(course)
+"""
+
+
 def badges(address: str, name: str) -> str:
     """The Colab and Binder badges of a notebook, as one line of markdown. address: OWNER/REPO; name: "03_vae"."""
     binder = f"https://mybinder.org/v2/gh/{address}/main?labpath=notebooks/{name}.ipynb"

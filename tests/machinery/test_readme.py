@@ -9,7 +9,7 @@ import pytest
 from small_course import chapter
 
 from aigc_course import receipts
-from aigc_course.backstage import cli, store
+from aigc_course.backstage import cli, readme, store
 from aigc_course.backstage import digest as digests
 
 REPO = Path(cli.__file__).parents[2]
@@ -53,6 +53,15 @@ def test_an_address_that_cannot_be_one_is_refused(repo, capsys, address):
     before = path.read_bytes()
     assert cli.main(["badges", "--", address]) == 2 and path.read_bytes() == before
     assert capsys.readouterr().err == f"aigc-course: {address} is not of the form OWNER/REPO\n"
+
+
+def test_badges_put_the_setup_before_the_imports_of_a_new_page(repo):
+    path = chapter(repo, "03_vae", setup="import torch")
+    assert cli.main(["badges", "teacher/her.course"]) == 0
+    source = nbformat.read(path, as_version=4).cells[1].source
+    assert source == f"{readme.SETUP.format(address='teacher/her.course', version=cli.__version__)}\nimport torch"
+    assert f'course = "git+https://github.com/teacher/her.course@v{cli.__version__}"' in source
+    assert cli.main(["badges", "--check"]) == 0
 
 
 def test_badges_say_which_notebooks_get_none(repo, capsys):
