@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
-from aigc_course import train
+from aigc_course import optim, train
 from aigc_course.plumbing import console
 from aigc_course.plumbing.states import digest, fingerprint, outline
 
@@ -271,7 +271,7 @@ def test_ema_copies_buffers():
 
 def test_a_running_average_by_hand():
     model = nn.Linear(1, 1, bias=False)
-    average = train.Average(model, decay=0.15)
+    average = optim.Average(model, decay=0.15)
     for weight in (1.0, 2.0, 4.0):  # 2 / 11 is above the decay, 1 / 10 is not
         nn.init.constant_(model.weight, weight)
         average.update()
@@ -282,7 +282,7 @@ def test_a_running_average_by_hand():
 
 def test_early_averages_forget_the_untrained_weights_and_late_ones_have_the_decay():
     model = nn.Linear(1, 1, bias=False)
-    average = train.Average(model, decay=0.995)
+    average = optim.Average(model, decay=0.995)
     nn.init.constant_(model.weight, 1.0)
     average.update()
     nn.init.zeros_(model.weight)
@@ -297,12 +297,14 @@ def test_early_averages_forget_the_untrained_weights_and_late_ones_have_the_deca
 
 def test_an_average_averages_running_statistics_and_copies_counts():
     model = nn.BatchNorm1d(2)
-    average, means = train.Average(model), []
+    average, means = optim.Average(model), []
     for step in range(3):
         model(torch.randn(8, 2) + step)
         means.append(model.running_mean.clone())
         average.update()
-    torch.testing.assert_close(average.model.running_mean, 2 / 11 * (0.1 * means[0] + 0.9 * means[1]) + 9 / 11 * means[2])
+    torch.testing.assert_close(
+        average.model.running_mean, 2 / 11 * (0.1 * means[0] + 0.9 * means[1]) + 9 / 11 * means[2]
+    )
     assert average.model.num_batches_tracked == 3
 
 
@@ -323,7 +325,7 @@ class Job:
         self.scheduler = OneCycleLR(self.optimizer, max_lr=lr, total_steps=n_steps)
         if settings.pop("stairs", False):
             self.scheduler = StepLR(self.optimizer, step_size=30)
-        self.ema, self.average, self.log = train.EMA(self.model, decay), train.Average(self.model), train.Log()
+        self.ema, self.average, self.log = train.EMA(self.model, decay), optim.Average(self.model), train.Log()
         names = ("model", "optimizer", "scheduler", "ema", "average", "log")
         self.objects = {name: getattr(self, name) for name in names}
         self.resume = train.Resume(path, every=10, **self.objects, **settings) if path else None
