@@ -142,7 +142,7 @@ def test_tuning_stores_its_search_and_the_next_race_takes_its_choice(shared, mon
     after = receipts.read(shared.FOLDER / "vae.json")
     tuning = after.pop("tuning")
     assert after == before and tuning["chosen"] == {"lr": 2e-3, "to_zero": False}
-    assert [row["held_out"] for row in tuning["tried"]] == [3.0, None, 2.0, 2.5]
+    assert [row["held_out"] for row in tuning["tried"]] == [3.0, None, 2.0, 2.5, 2.2, 2.1]
     assert tuning["as"] == "fp32"
 
 
