@@ -87,10 +87,9 @@ def test_page_11_trains_the_recipe():
     characters = text.Characters(data.shakespeare().train[:20_000])
     ids = characters.encode(data.shakespeare().train[:20_000])
     V = characters.vocab_size
-    loop = source["train"].split("\n\n\ndef validate")[0]  # without the looks at the validation part
-    page |= {"V": V, "train_ids": ids, "config": page["gpt"].GPTConfig(V, *(page[n] for n in ("context", "n_layers",
-             "n_heads", "width"))), "n_steps": 4}  # fmt: skip
-    exec(loop, page)
+    sizes = (page[n] for n in ("context", "n_layers", "n_heads", "width"))
+    page |= {"V": V, "config": page["gpt"].GPTConfig(V, *sizes), "n_steps": 4}
+    exec(source["optimisers"], page)
     run = setup(0)
     losses = []
     for x, y in text.batches(ids, page["batch_size"], page["context"], 4, seed=run.seed, progress=False):
