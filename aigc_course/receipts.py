@@ -1,6 +1,7 @@
 """Receipts: what each page reached, where and when, as `aigc-course run --save` wrote it."""
 
 import json
+import math
 import statistics
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,10 @@ from typing import Any
 from aigc_course.plumbing import rooms, tables
 
 NUMBER = int | float
-RECEIPT = {"chapter": str, "profile": str, "device": str, "date": str, "digest": str}
-RECEIPT |= {"data": dict, "runs": list, "claims": list}
-RUN = {"minutes": NUMBER, "peak_gb": NUMBER | None, "figures": dict}
+RUN = {"minutes": NUMBER, "peak_gb": NUMBER | None, "figures": {...: NUMBER | str | None}}
 CLAIM = {"text": str, "figure": str, "bound": str | None, "value": NUMBER | str | None, "met": bool | None}
-STUDY = {"chapter": str, "device": str, "date": str, "digest": str, "data": dict}
+STUDY = {"chapter": str, "device": str, "date": str, "digest": str, "data": {...: str}}
+RECEIPT = STUDY | {"profile": str, "runs": [RUN], "claims": [CLAIM]}
 
 
 def load(chapter: str, profile: str | None = None, *, where: Path | None = None) -> dict[str, Any]:
@@ -62,39 +62,42 @@ def columns(receipt: dict[str, Any]) -> dict[str, list[float]]:
     return {name: column for name, column in values.items() if all(isinstance(v, int | float) for v in column)}
 
 
-def spread(values: list[float], form: str = ".4g") -> str:
-    """The median in words, with the smallest and largest where there are several: "93.8 (93.5–94.1)"."""
-    text = f"{statistics.median(values):{form}}"
-    return text if len(values) == 1 else f"{text} ({min(values):{form}}–{max(values):{form}})"
-
-
-def figures_text(receipt: dict[str, Any]) -> str:
-    """The figures of a receipt in one line: "fd 12.3 (11.9–12.8), grey_loss 93.8 (93.5–94.1)"."""
-    return ", ".join(f"{name} {spread(values)}" for name, values in columns(receipt).items())
-
-
 def read(path: Path) -> Any:
-    """One JSON file. Raises ValueError where it is none."""
+    """One JSON file. Raises ValueError where it is none, or holds what is no number to a computer: NaN, 400 digits."""
+
+    def finite(text: str, kind: type = float) -> float:
+        if not math.isfinite(float(text)):
+            raise ValueError(text)
+        return kind(text)
+
     try:
-        return json.loads(path.read_bytes())
+        numbers = {"parse_float": finite, "parse_constant": finite, "parse_int": lambda text: finite(text, int)}
+        return json.loads(path.read_bytes(), **numbers)
     except (ValueError, RecursionError):
-        raise ValueError(f"{path.parent.name}/{path.name} is damaged: it is not JSON; make it anew") from None
+        why = "it is not JSON, or has a number like NaN"
+        raise ValueError(f"{path.parent.name}/{path.name} is damaged: {why}; make it anew") from None
 
 
 def check(found: Any, path: Path) -> Any:
     """What `read` found in a receipt or a study. Raises ValueError where it lacks what others read in it."""
     receipt = path.stem.startswith("receipt.")
-    faults = lacking(found, RECEIPT if receipt else STUDY if path.stem == "study" else {})
-    if receipt and not faults:
-        parts = [*((run, RUN) for run in found["runs"]), *((claim, CLAIM) for claim in found["claims"])]
-        faults = [name for part, kinds in parts for name in lacking(part, kinds)] + ["runs"] * (not found["runs"])
-    if faults:
-        raise ValueError(f"{path.parent.name}/{path.name} is damaged: {faults[0]} is not as it should be; make it anew")
+    wrong = fault(found, RECEIPT if receipt else STUDY if path.stem == "study" else {})
+    if wrong or (receipt and not found["runs"]):
+        why = f"{wrong or 'runs'} is not as it should be"
+        raise ValueError(f"{path.parent.name}/{path.name} is damaged: {why}; make it anew")
     return found
 
 
-def lacking(part: Any, kinds: dict[str, Any]) -> list[str]:
-    """The names under which a part of a receipt holds nothing of the right kind."""
-    if not isinstance(part, dict):
-        return ["a part"]
-    return [name for name, kind in kinds.items() if name not in part or not isinstance(part[name], kind)]
+def fault(part: Any, kind: Any, name: str = "a part") -> str:
+    """The name of the first part that is not of its kind, or "".
+
+    kind: a type, [the kind of each entry], {name: its kind} or, for any names, {...: their kind}.
+    """
+    if isinstance(kind, dict) and isinstance(part, dict):
+        parts = [(part.get(key, ...), kind[key], key) for key in kind if key is not ...]
+        parts += [(value, kind[...], name) for value in part.values() if ... in kind]
+    elif isinstance(kind, list) and isinstance(part, list):
+        parts = [(entry, kind[0], name) for entry in part]
+    else:
+        return name if isinstance(kind, list | dict) or not isinstance(part, kind) else ""
+    return next(filter(None, (fault(*each) for each in parts)), "")

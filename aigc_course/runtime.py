@@ -126,11 +126,8 @@ class Run:
         if not (path := setting("AIGC_RUN_FILE")):
             return
         state = {"seed": self.seed, "profile": self.profile, "device": self.device_text, "torch": self.torch}
-        state |= {
-            "minutes": (time.perf_counter() - self.started) / 60,
-            "peak_gb": machine.peak_gb(),
-            "data": dict(fetch.used),
-        }
+        state |= {"minutes": (time.perf_counter() - self.started) / 60, "data": dict(fetch.used)}
+        state |= {"peak_gb": machine.peak_gb()}
         if self.device.type == "cuda":
             state["peak_gpu_gb"] = sys.modules["torch"].cuda.max_memory_allocated() / 1e9
         state["figures"] = {name: _finite(value) for name, value in self.figures.items()}

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aigc_course.plumbing.console import Progress, say
 from aigc_course.plumbing.settings import write_atomically
-from aigc_course.plumbing.states import Random, outline, states_of
+from aigc_course.plumbing.states import Random, digest, fingerprint, outline, states_of
 
 
 def batches(
@@ -52,8 +51,7 @@ def batches(
     def draw() -> Iterator[Tensor | tuple[Tensor, ...]]:
         start = 0
         if resume is not None:
-            rows = ", ".join(f"{tuple(t.shape)} {t.dtype}" for t in tensors)
-            start = resume.restore({"n_steps": n_steps, "batch_size": batch_size, "seed": seed, "data": rows}, device)
+            start = resume.restore({"n_steps": n_steps, "batch_size": batch_size, "seed": seed}, tensors)
         bar = Progress(start, n_steps) if progress else None
         generator, left_at = torch.Generator(device), start + 1
         try:
@@ -134,26 +132,28 @@ def evaluating(model: nn.Module, autocast: AbstractContextManager | None = None)
 class EMA:
     """An exponential moving average of a model's weights: `update()` after each optimizer step, then use `model`.
 
-    `model` is a copy in eval mode. The first update copies the weights, each later one makes them
-    decay * average + (1 - decay) * new; buffers are copied each time.
+    `model` is a copy in eval mode. The first update copies; update n, from 0, makes a weight d average + (1 - d) new
+    with d = n / (n + 9), at most `decay`, for with `decay` alone the untrained weights stay long. Running statistics
+    are averaged likewise: the last weights' would not fit averaged ones (DCGAN). Integer buffers are copied.
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.999):
-        self.decay, self._source = decay, model
-        self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval().requires_grad_(False)
+        self.decay, self.n, self._source = decay, 0, model
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
-    @property
-    def model(self) -> nn.Module:
-        return self._average.module
-
+    @torch.no_grad()
     def update(self) -> None:
-        self._average.update_parameters(self._source)
+        weight, self.n = 1 - min(self.decay, self.n / (self.n + 9)), self.n + 1
+        for tensors in (nn.Module.parameters, nn.Module.buffers):
+            for average, new in zip(tensors(self.model), tensors(self._source), strict=True):
+                average.lerp_(new, weight) if average.is_floating_point() else average.copy_(new)
 
     def state_dict(self) -> dict:
-        return {"decay": self.decay, "average": self._average.state_dict()}
+        return {"decay": self.decay, "n": self.n, "average": self.model.state_dict()}
 
     def load_state_dict(self, state: Mapping) -> None:
-        self._average.load_state_dict(state["average"])
+        self.n = state["n"]
+        self.model.load_state_dict(state["average"])
 
 
 class Resume:
@@ -170,12 +170,14 @@ class Resume:
         self.path, self.every, self._objects, self._said = Path(path), every, objects, False
         self._settings = outline(objects)  # less what training turns out to change
 
-    def restore(self, settings: dict[str, object], device: torch.device) -> int:
+    def restore(self, settings: dict[str, object], tensors: tuple[Tensor, ...]) -> int:
         """Put the states of the checkpoint into the objects, and return its step; 0 where there is no checkpoint.
 
-        Raises ValueError, with nothing changed, where the file is damaged, or holds another run's states.
+        tensors: the data. Raises ValueError, with nothing changed, where the file is damaged, or another run's.
         """
-        self._objects |= {"random": Random(device)}
+        settings = settings | {"data": ", ".join(f"{tuple(t.shape)} {t.dtype}" for t in tensors)}
+        settings |= {"the data's content": ", ".join(map(fingerprint, tensors))}
+        self._objects |= {"random": Random(tensors[0].device)}
         self._settings = settings | self._settings | settings  # named first, and those of this time
         if not self.path.exists():
             return 0
@@ -229,18 +231,29 @@ class Resume:
 
 
 def save(model: nn.Module, path: str | os.PathLike) -> None:
-    """Write the model's weights to `path` as safetensors, whole or not at all."""
-    from safetensors.torch import save_model
+    """Write the model's weights to `path` as safetensors, whole or not at all, with their digest for `load`."""
+    from safetensors.torch import load_file, save_model
 
-    write_atomically(Path(path), lambda file: save_model(model, str(file)))
+    def write(file: Path) -> None:
+        save_model(model, str(file))  # which leaves out what is tied
+        save_model(model, str(file), {"sha256": digest(load_file(file))})
+
+    write_atomically(Path(path), write)
 
 
 def load(model: nn.Module, path: str | os.PathLike) -> None:
-    """Read weights that `save` wrote into `model`, on its device. ValueError for a damaged file, or another model's."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_model
+    """Read weights that `save` wrote into `model`, on its device. ValueError for a damaged file, or another model's.
+
+    Files without the digest that `save` writes need only fit.
+    """
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file, load_model
 
     try:
+        with safe_open(path, "pt") as file:
+            known = (file.metadata() or {}).get("sha256")
+        if known and known != digest(load_file(path)):
+            raise RuntimeError("its digest is another, so it is damaged")
         load_model(model, str(path))
     except (SafetensorError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold the weights of this {type(model).__name__}: {error}") from error

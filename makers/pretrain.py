@@ -40,6 +40,7 @@ from pathlib import Path
 from typing import Any
 
 import catalogue
+import checksums
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.nn import functional as F
@@ -417,7 +418,7 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
-def checksums() -> dict[str, str]:
+def digests() -> dict[str, str]:
     """The SHA-256 of each file of the checkpoint but the card."""
     paths = sorted(path for path in FOLDER.iterdir() if path.name != "README.md")
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
@@ -480,6 +481,7 @@ def write(receipt: dict[str, Any]) -> None:
         store.write_text(FOLDER / "README.md", card(receipt))
         receipt["folder_bytes"] = sum(path.stat().st_size for path in FOLDER.iterdir())
     store.write_text(RECEIPT, json.dumps(receipt, indent=1) + "\n")
+    checksums.write()
 
 
 def main() -> None:
@@ -504,7 +506,7 @@ def main() -> None:
 
     started = time.perf_counter()
     options.repeats = options.batch // 4 if options.go_on else 0
-    if options.go_on and not STATE.is_file() and checksums() != receipts.read(RECEIPT)["sha256"]:
+    if options.go_on and not STATE.is_file() and digests() != receipts.read(RECEIPT)["sha256"]:
         raise SystemExit(
             f"{FOLDER} is not what {RECEIPT.name} describes, so it is not known what --go-on goes on from."
         )
@@ -576,7 +578,7 @@ def main() -> None:
             "samples": samples(model, tokenizer),
             "byte_perplexity": math.exp(result["all"]["nats_per_byte"]),
             "byte_perplexity_five_gram": math.exp(result["all"]["five_gram"]),
-            "sha256": checksums(),
+            "sha256": digests(),
             "folder_bytes": 0,
         }
         write(rounded(receipt))

@@ -10,6 +10,7 @@ import hashlib
 import sys
 from pathlib import Path
 
+import checksums
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -66,6 +67,7 @@ def main() -> None:
         schedule.step()
     model.eval()
     train.save(model.to(memory_format=torch.contiguous_format), path)
+    checksums.write()
     kept = metrics.classifier()
     f = metrics.features(x[:10_000], model=kept)
     spectrum = torch.linalg.eigvalsh(f.T.cov())

@@ -40,7 +40,7 @@ class Settings:
 
 
 PAGE = Settings()
-SHORT = replace(PAGE, n_steps=240, lr=8e-3, lr_generator=8e-3, decay=0.96)
+SHORT = replace(PAGE, n_steps=1_200, batch_size=32, beta_1=0.0)  # smaller steps, and no momentum
 
 
 class Players(NamedTuple):

@@ -30,7 +30,7 @@ class Settings:
     n_layers: int = 6
     n_heads: int = 2
     width: int = 128
-    n_steps: int = 2_000
+    n_steps: int = 2_500
     batch_size: int = 8
     lr: float = 0.014  # of Muon, for the matrices of the blocks
     lr_embedding: float = 0.01  # of AdamW, for the embeddings

@@ -5,6 +5,8 @@ Each command imports what it needs, so that `aigc-course --help` answers at once
 
 import argparse
 import functools
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -163,6 +165,10 @@ def _fetch_models(names: list[str], to: str | None) -> int:
                 settings.own_folder(folder)
             for file in files if to else []:
                 settings.write_atomically(folder / file.name, functools.partial(shutil.copyfile, file))
+            if to:  # with their checksums, so that a copy that is altered later is known
+                text = json.dumps({file.name: _sha256(file) for file in files})
+                settings.write_atomically(folder / models.DIGESTS, functools.partial(Path.write_text, data=text))
+                models.check(folder, name)
             size = sum(file.stat().st_size for file in files) / 1e6
             print(f"{name}: {len(files)} files, {size:.1f} MB, verified, in {folder}")
             print(f"Learners set AIGC_MODEL to {folder if to else name}.")
@@ -170,6 +176,11 @@ def _fetch_models(names: list[str], to: str | None) -> int:
             failed = True
             print(f"✗ {name}: {error}")
     return int(failed)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetch(args: argparse.Namespace) -> int:

@@ -37,6 +37,17 @@ def claim_text(claim: dict[str, Any]) -> str:
     return _line(f"{verdict}: {claim['text']} ({claim['figure']} {value}, claimed {claim['bound'] or 'nothing'})")
 
 
+def spread(values: list[float], form: str = ".4g") -> str:
+    """The median in words, with the smallest and largest where there are several: "93.8 (93.5–94.1)"."""
+    text = f"{statistics.median(values):{form}}"
+    return text if len(values) == 1 else f"{text} ({min(values):{form}}–{max(values):{form}})"
+
+
+def figures_text(receipt: dict[str, Any]) -> str:
+    """The figures of a receipt in one line: "fd 12.3 (11.9–12.8), grey_loss 93.8 (93.5–94.1)"."""
+    return ", ".join(f"{name} {spread(values)}" for name, values in receipts.columns(receipt).items())
+
+
 def badges(address: str, name: str) -> str:
     """The Colab and Binder badges of a notebook, as one line of markdown. address: OWNER/REPO; name: "03_vae"."""
     binder = f"https://mybinder.org/v2/gh/{address}/main?labpath=notebooks/{name}.ipynb"
@@ -91,13 +102,13 @@ def _receipt(receipt: dict[str, Any]) -> str:
     data = ", ".join(name + " (stand-in)" * (source == "stand-in") for name, source in receipt["data"].items())
     facts = [
         f"{receipt['profile']} on {receipt['device']}",
-        f"{receipts.spread([run['minutes'] for run in runs], '.1f')} minutes",
+        f"{spread([run['minutes'] for run in runs], '.1f')} minutes",
         f"peak memory {max(run['peak_gb'] or 0 for run in runs):.1f} GB",
         f"data: {data or 'none'}",
         "1 seed" if len(runs) == 1 else f"{len(runs)} seeds",
         receipt["date"],
     ]
-    figures = [f"| {words(name)} | {receipts.spread(values)} |" for name, values in receipts.columns(receipt).items()]
+    figures = [f"| {words(name)} | {spread(values)} |" for name, values in receipts.columns(receipt).items()]
     head = ["| figure | median (smallest–largest) |", "|---|---|"] if figures else []
     claims = [f"- {words(claim_text(claim))}" for claim in receipt["claims"]]
     return "\n\n".join("\n".join(lines) for lines in ([words(" · ".join(facts))], [*head, *figures], claims) if lines)

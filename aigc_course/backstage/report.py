@@ -11,9 +11,8 @@ from typing import Any
 
 import nbformat
 
-from aigc_course import receipts
 from aigc_course.backstage import store
-from aigc_course.backstage.readme import claim_text, words
+from aigc_course.backstage.readme import claim_text, figures_text, spread, words
 from aigc_course.backstage.runner import Outcome
 
 HEADER = ["chapter", "minutes", "peak GB", "claims met", "figures"]
@@ -21,12 +20,12 @@ HEADER = ["chapter", "minutes", "peak GB", "claims met", "figures"]
 
 def row(name: str, outcomes: list[Outcome], receipt: dict[str, Any] | None) -> list[str]:
     """A chapter's line of the table, from its executions and from its receipt, None where one of them failed."""
-    minutes = receipts.spread([outcome.run["minutes"] for outcome in outcomes], ".1f")
+    minutes = spread([outcome.run["minutes"] for outcome in outcomes], ".1f")
     cells = [name, minutes, f"{max(outcome.run['peak_gb'] for outcome in outcomes):.2f}"]
     if receipt is None:
         return [*cells, "FAILED", ""]
     met = [claim["met"] for claim in receipt["claims"] if claim["met"] is not None]
-    return [*cells, f"{sum(met)} of {len(met)}" if met else "not claimed", receipts.figures_text(receipt)]
+    return [*cells, f"{sum(met)} of {len(met)}" if met else "not claimed", figures_text(receipt)]
 
 
 def table(rows: list[list[str]]) -> str:

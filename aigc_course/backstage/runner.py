@@ -33,7 +33,8 @@ from aigc_course.plumbing import machine, rooms
 
 MOST = 5_000_000  # characters that a cell may write, those of pictures included
 NUMBER = int | float | None
-RECORDED = {"profile": str, "device": str, "torch": str, "data": dict, "figures": dict, "claims": list}
+RECORDED = {"profile": str, "device": str, "torch": str, "peak_gb": NUMBER, "data": {...: str}}
+RECORDED |= {"figures": {...: NUMBER}, "claims": [receipts.CLAIM]}
 
 
 @dataclass
@@ -183,17 +184,9 @@ def _recorded(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     run = receipts.read(path)
-    faults = receipts.lacking(run, RECORDED | {"peak_gb": NUMBER})
-    if not faults:
-        parts = [
-            (run["data"], dict.fromkeys(run["data"], str)),
-            (run["figures"], dict.fromkeys(run["figures"], NUMBER)),
-        ]
-        parts += [(claim, receipts.CLAIM) for claim in run["claims"]]
-        faults = [name for part, kinds in parts for name in receipts.lacking(part, kinds)]
-        faults += ["profile"] * (run["profile"] not in ("smoke", "lesson", "full"))
-    if faults:
-        raise ValueError(f"What the notebook recorded is damaged: {faults[0]} is not as it should be.")
+    wrong = receipts.fault(run, RECORDED)
+    if wrong or run["profile"] not in ("smoke", "lesson", "full"):
+        raise ValueError(f"What the notebook recorded is damaged: {wrong or 'profile'} is not as it should be.")
     return run
 
 

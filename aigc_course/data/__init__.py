@@ -19,22 +19,7 @@ from aigc_course.plumbing.fetch import DataError, embedded, standin_in_use, stan
 from aigc_course.plumbing.standins import docstrings
 
 __all__ = [
-    "DataError",
-    "ImageSet",
-    "Text",
-    "banking77",
-    "banking77_labels",
-    "digits",
-    "docstrings",
-    "e2e",
-    "e2e_references",
-    "embedded",
-    "fashion_mnist",
-    "mnist",
-    "sentfin",
-    "shakespeare",
-    "standin_in_use",
-    "standin_note",
-    "storefront",
-    "tang_poems",
-]
+    "DataError", "ImageSet", "Text", "banking77", "banking77_labels", "digits", "docstrings", "e2e", "e2e_references",
+    "embedded", "fashion_mnist", "mnist", "sentfin", "shakespeare", "standin_in_use", "standin_note", "storefront",
+    "tang_poems"
+]  # fmt: skip

@@ -79,11 +79,18 @@ def standin_note() -> str:
 
 
 def embedded(name: str) -> Path:
-    """Path of a file that the course carries in its own `data/`, which is `_data/` in an installed wheel."""
-    path = rooms.place("data") / name
-    if not path.is_file():
-        raise FileNotFoundError(f"the course carries no file {name!r} in {rooms.place('data')}")
-    return path
+    """Path of a file that the course carries in its own `data/`, which is `_data/` in an installed wheel.
+
+    Raises DataError where it, or one of the files that share its folder in data/, is not as `SHA256SUMS` there has it.
+    """
+    place, folder = rooms.place("data"), name.rpartition("/")[0] + "/"
+    listed = re.findall(r"(?m)^([0-9a-f]{64})  (.+)$", (place / "SHA256SUMS").read_text("utf-8", "replace"))
+    if name not in [file for _, file in listed]:
+        raise FileNotFoundError(f"the course carries no file {name!r} in {place}")
+    for digest, path in [(digest, place / file) for digest, file in listed if file == name or file.startswith(folder)]:
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise DataError(f"{path} is missing or altered; put it back with git, or install the course again.")
+    return place / name
 
 
 def registry() -> dict[str, list[Row]]:

@@ -87,8 +87,8 @@ def fetch(name: str) -> list[Path]:
 def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
     """The files of the model `name` in a folder, if they make a whole causal one; HubError if not.
 
-    root: the cache in which the folder lies. There the files are compared with the checksums that they came with: those
-    in DIGESTS or, in the hub's own cache, the names of the files to which the links lead.
+    The files are compared with the checksums that they came with: those in DIGESTS beside them or, in the hub's own
+    cache, the names of the files to which the links lead. root: the cache in which the folder lies.
     """
     files = {path.name: path for path in sorted(place.glob("*")) if FILES.fullmatch(path.name) and path.is_file()}
     index = files.get("model.safetensors.index.json")
@@ -102,17 +102,18 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
         if lacking:
             raise HubError(f"{name} lacks {', '.join(lacking)}; choose a model that has them")
         kinds = json.loads(files["config.json"].read_bytes()).get("architectures") or ["LMHeadModel"]
-        digests = dict(json.loads((place / DIGESTS).read_bytes())) if root and (place / DIGESTS).is_file() else {}
+        digests = dict(json.loads((place / DIGESTS).read_bytes())) if (place / DIGESTS).is_file() else {}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise HubError(f"the .json files of {name} have not the form of a model's; choose another") from None
     if "adapter_config.json" in files or not str(kinds[0]).endswith(("ForCausalLM", "LMHeadModel")):
         kind = "an adapter" if "adapter_config.json" in files else kinds[0]
         raise HubError(f"{name} is no causal language model but {kind}; choose one that continues a text")
-    for file, path in files.items() if root else ():
-        digest = str(digests.get(file) or Path(os.readlink(path) if path.is_symlink() else "").name)
-        known = CHECKSUM.fullmatch(digest) or root == cache_dir() / "hub"  # the hub's own cache may have none
-        if not _is(_inside(root, path), digest) and known:
-            raise HubError(f"{path} has not the checksum that it came with; delete it")
+    links = {file: Path(os.readlink(path)).name for file, path in files.items() if root and path.is_symlink()}
+    for file, path in files.items():
+        digest = str(digests.get(file) or links.get(file, ""))
+        known = CHECKSUM.fullmatch(digest) or root == cache_dir() / "hub" or (links and not digest)
+        if not _is(_inside(root, path) if root else path, digest) and known:
+            raise HubError(f"{path} has not the checksum that it came with; delete it and fetch the model again")
     return list(files.values())
 
 
@@ -142,7 +143,7 @@ def _download(base: Path, name: str) -> list[Path]:
             write_atomically(place / file, partial(_save, url, size, digest, bar))
     write_atomically(place / DIGESTS, lambda part: (part.write_text(json.dumps(digests)), readable(part)))
     write_atomically(_inside(base, base / "refs" / "main"), lambda part: (part.write_text(place.name), readable(part)))
-    return check(place, name)
+    return check(place, name, cache_dir() / "hub")
 
 
 def _save(url: str, size: int, digest: str, bar: Any, path: Path) -> None:

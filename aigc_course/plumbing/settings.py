@@ -66,12 +66,8 @@ def absolute_paths(env: MutableMapping[str, str]) -> None:
     for name in PATHS.split():
         value = env.get(name, "").strip()
         with suppress(RuntimeError, OSError):  # which folder() tells
-            if (
-                value
-                and "://" not in value
-                and not _hides(value)
-                and (name != "AIGC_MODEL" or Path(value).expanduser().is_dir())
-            ):
+            is_path = name != "AIGC_MODEL" or Path(value).expanduser().is_dir()
+            if value and is_path and "://" not in value and not _hides(value):
                 env[name] = str(Path(value).expanduser().absolute())
 
 
@@ -79,9 +75,8 @@ def public(url: str) -> str:
     """An address without user, password and query, for messages: they end up in stored notebooks."""
     scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
     drive = "" if mark else r"(\w:)?"
-    if (
-        not mark and _hides(rest) or not re.match(drive + r"[^:@/\\?#]*([/\\?#]|$)", rest)
-    ):  # a user, or a port: hide all before the last @
+    plain = re.match(drive + r"[^:@/\\?#]*([/\\?#]|$)", rest)  # else a user, or a port: hide all before the last @
+    if not plain or (not mark and _hides(rest)):
         rest = rest.rpartition("@")[2]
     return scheme + mark + (re.split("[?#]", rest)[0] if mark else rest)
 

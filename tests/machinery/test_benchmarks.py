@@ -142,6 +142,29 @@ def test_tuning_stores_its_search_and_the_next_race_takes_its_choice(shared, mon
     tuning = after.pop("tuning")
     assert after == before and tuning["chosen"] == {"lr": 2e-3, "to_zero": False}
     assert [row["held_out"] for row in tuning["tried"]] == [3.0, None, 2.0, 2.5]
+    assert tuning["as"] == "fp32"
+
+
+def test_what_is_held_out_is_drawn_at_random_and_not_trained_on(shared):
+    images = torch.arange(60.0).view(60, 1, 1, 1)
+    trained, judged = shared.split(images, held_out=True)
+    assert judged.flatten().tolist() == torch.randperm(60, generator=torch.Generator().manual_seed(0))[:12].tolist()
+    assert torch.equal(torch.cat([trained, judged]).flatten().sort().values, images.flatten())
+
+
+def test_the_plain_gan_is_timed_in_fp32_whatever_it_is_tuned_in(shared, monkeypatch):
+    module, made = load("gan", monkeypatch), []
+
+    def fit(generator, discriminator, batches, plain, n_steps, bf16):
+        made.append((generator[4].weight.is_contiguous(memory_format=torch.channels_last), bf16))
+
+    monkeypatch.setattr(module, "fit", fit)
+    bench = module.Benchmark()
+    bench.images, bench.images_32 = torch.rand(64, 1, 28, 28), torch.rand(64, 1, 32, 32)
+    bench.tried_as = "bf16, channels last"
+    for start in (bench.tried(bench.published, 1), *(bench.plain(bench.published, 1, fast=fast) for fast in (0, 1))):
+        start(0)
+    assert made == [(True, True), (False, False), (False, False)]
 
 
 def test_a_race_stops_at_the_better_quality_and_its_order_changes_no_random_number(shared):

@@ -171,3 +171,24 @@ def test_a_setting_that_means_nothing_is_one_sentence(monkeypatch, capsys):
     monkeypatch.delenv("AIGC_DATA_MIRROR", raising=False)
     assert cli.main(["fetch", "mnist"]) == 2
     assert capsys.readouterr().err == "aigc-course: AIGC_OFFLINE is 'yes'; it can be 0, 1, or unset\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [("README.md", "table"), ("README.md", "badges"), ("pyproject.toml", "badges")]
+)
+def test_a_text_file_that_is_none_is_told_in_a_sentence(repo, capsys, name, command):
+    (repo / "README.md").write_text("<!-- table -->\n<!-- /table -->\n", encoding="utf-8")
+    content = (repo / name).read_bytes() + "Zürich".encode("latin-1")
+    (repo / name).write_bytes(content)
+    assert cli.main([command]) == 2 and (repo / name).read_bytes() == content
+    told = capsys.readouterr().err
+    assert told.startswith("aigc-course: a file that this command reads is damaged: 'utf-8' codec can't decode")
+    assert told.count("\n") == 1
+
+
+def test_a_number_that_no_float_holds_is_told_in_a_sentence(repo, capsys, monkeypatch):
+    (repo / "README.md").write_text("<!-- table -->\n<!-- /table -->\n", encoding="utf-8")
+    monkeypatch.setattr(cli.readme, "table", lambda *what: f"{10**400:.1f}")
+    assert cli.main(["table"]) == 2
+    said = "aigc-course: a file that this command reads is damaged: int too large to convert to float\n"
+    assert capsys.readouterr().err == said

@@ -2,7 +2,9 @@
 
 import gzip
 import hashlib
+import importlib.util
 import os
+import re
 import shutil
 import signal
 import ssl
@@ -18,7 +20,7 @@ import pytest
 import torch
 from server import Server, alone_with, write_registry
 
-from aigc_course import data
+from aigc_course import data, gpt, hub, metrics
 from aigc_course.plumbing import fetch
 
 REPO = Path(data.__file__).parents[2]
@@ -217,12 +219,77 @@ def test_embedded(tmp_path, monkeypatch):
     (tmp_path / "aigc_course/_data/poems.txt").touch()
     (tmp_path / "data").mkdir()
     (tmp_path / "data/poems.txt").touch()
+    for folder in ("aigc_course/_data", "data"):
+        (tmp_path / folder / "SHA256SUMS").write_text(f"{hashlib.sha256().hexdigest()}  poems.txt\n")
     assert data.embedded("poems.txt") == tmp_path / "aigc_course/_data/poems.txt"  # an installed wheel
     for name in ("pyproject.toml", "notebooks/"):
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
     assert data.embedded("poems.txt") == tmp_path / "data/poems.txt"  # a checkout
     with pytest.raises(FileNotFoundError, match="nothing.safetensors"):
         data.embedded("nothing.safetensors")
+
+
+CARRIED = {
+    "course_gpt2/model.safetensors": [lambda: gpt.checkpoint(), lambda: hub.model("course_gpt2")],
+    "course_gpt2/tokenizer.json": [lambda: gpt.checkpoint(), lambda: hub.model("course_gpt2")],
+    "course_gpt2/config.json": [lambda: data.embedded("course_gpt2/tokenizer.json")],
+    "mnist_classifier.safetensors": [lambda: metrics.classifier()],
+    "poems.json": [lambda: data.tang_poems()],
+    "storefront/tickets.jsonl": [lambda: data.storefront("tickets")],
+}
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """A copy of the course's own data, of which the package thinks that it came with it."""
+    monkeypatch.setattr(fetch.rooms, "PACKAGE", tmp_path / "aigc_course")
+    monkeypatch.setenv("AIGC_STANDIN", "1")
+    monkeypatch.setattr(fetch, "used", {})
+    return Path(shutil.copytree(REPO / "data", tmp_path / "aigc_course/_data"))
+
+
+@pytest.mark.parametrize("damage", ["a bit", "512 zeros", "an end", "no file"])
+@pytest.mark.parametrize("name", CARRIED)
+def test_a_carried_file_that_is_altered_is_refused(copied, name, damage):
+    """A bit in the middle of weights was loaded as another weight, 512 zeros as that many zeros."""
+    path, content = copied / name, bytearray((copied / name).read_bytes())
+    middle = len(content) // 2
+    if damage == "a bit":
+        content[middle] ^= 1
+    elif damage == "512 zeros":
+        content[middle : middle + 512] = bytes(len(content[middle : middle + 512]))
+    path.write_bytes(content[:-1] if damage == "an end" else content)
+    if damage == "no file":
+        path.unlink()
+    for load in CARRIED[name]:
+        with pytest.raises(data.DataError, match=rf"{path.name} is missing or altered; put it back with git"):
+            load()
+
+
+def test_files_beside_the_one_that_is_altered_are_still_given(copied):
+    (copied / "mnist_classifier.safetensors").write_bytes(b"")
+    assert data.embedded("poems.json") == copied / "poems.json" and data.storefront("tickets")
+    (copied / "poems.md").write_text("a card may change")
+    assert data.tang_poems()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\0 no table", None])
+def test_without_its_table_nothing_that_the_course_carries_is_given(copied, content):
+    (copied / "SHA256SUMS").write_bytes(content or b"") if content is not None else (copied / "SHA256SUMS").unlink()
+    with pytest.raises(FileNotFoundError, match="poems.json|SHA256SUMS"):
+        data.embedded("poems.json")
+
+
+def test_the_table_is_that_of_the_files_and_is_written_by_one_command(copied):
+    spec = importlib.util.spec_from_file_location("checksums", REPO / "makers/checksums.py")
+    checksums = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(checksums)
+    stored = (REPO / "data/SHA256SUMS").read_text()
+    assert checksums.table() == stored, "python makers/checksums.py writes it anew"
+    assert set(CARRIED) < set(re.findall("  (.+)", stored)) and "README" not in stored
+    (copied / "poems.json").write_text("[]")
+    checksums.write(copied)
+    assert data.tang_poems() == []
 
 
 def test_bad_arguments_and_settings(site, monkeypatch):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 
 import pytest
 
@@ -108,3 +109,30 @@ def test_a_password_in_an_address_without_a_scheme_is_never_shown(value, monkeyp
     assert cli.main(["doctor"]) in (0, 1)
     shown = "".join(capsys.readouterr())
     assert "secret" not in shown and "se/cret" not in shown and "AIGC_DATA_MIRROR" in shown
+
+
+# --- who may read a cache ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+@pytest.mark.parametrize("mode", [0o2775, 0o755, 0o700])
+def test_a_cache_stays_as_shared_as_its_folder_and_other_folders_as_the_person_wants(
+    mirror, tmp_path, monkeypatch, mode
+):
+    """With umask 077 a class could not read what its teacher had fetched for it."""
+    cache, others = tmp_path / "cache", tmp_path / "others"
+    for folder in (cache, others):
+        folder.mkdir()
+        folder.chmod(mode)
+    monkeypatch.delenv("AIGC_OFFLINE")
+    monkeypatch.delenv("AIGC_DATA_MIRROR")
+    monkeypatch.setattr(fetch, "ask", lambda *what: (CONTENT, ""))
+    before = os.umask(0o077)
+    try:
+        assert cli.main(["fetch", "toy"]) == cli.main(["fetch", "toy", "--to", str(others / "own")]) == 0
+    finally:
+        os.umask(before)
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert modes[cache / "toy"] == mode and modes[cache / "toy/a.bin"] == mode & 0o444 | 0o600
+    assert modes[others / "own"] & 0o777 == modes[others / "own/toy"] & 0o777 == 0o700
+    assert modes[others / "own/toy/a.bin"] == 0o600

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import socket
 import ssl
+import stat
 import subprocess
 import time
 from http.server import BaseHTTPRequestHandler
@@ -259,6 +261,82 @@ def test_what_is_altered_in_the_hubs_own_cache_is_fetched_into_ours(server, tmp_
     theirs.write_bytes(b"other weights")
     place = models.fetch("tiny/qwen")[0].parent
     assert place.is_relative_to(cache_dir()) and theirs.read_bytes() == b"other weights"
+
+
+def test_a_file_in_the_place_of_a_link_in_the_hubs_own_cache_is_not_believed(server, tmp_path, tiny):
+    """An editor that saves a file anew leaves such a one, which has no checksum."""
+    place = hubs_own_cache(tmp_path, tiny)
+    (place / "tokenizer.json").unlink()
+    (place / "tokenizer.json").write_bytes(tiny["tokenizer.json"].replace(b"the", b"teh"))
+    assert models.fetch("tiny/qwen")[0].parent.is_relative_to(cache_dir())
+
+
+def test_where_the_hubs_own_cache_has_no_links_its_files_are_used(server, tmp_path, tiny):
+    """As on Windows without the right to make links: there its library keeps no checksums."""
+    place = hubs_own_cache(tmp_path, tiny)
+    for path in place.iterdir():
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+    assert models.fetch("tiny/qwen")[0].parent == place and not server.asked
+
+
+@pytest.mark.parametrize("noted", [None, {}, {"model.safetensors": ""}, {"model.safetensors": "of another kind"}])
+def test_what_has_no_checksum_in_our_cache_is_not_believed(server, monkeypatch, noted):
+    place = models.fetch("tiny/qwen")[0].parent
+    digests = json.loads((place / models.DIGESTS).read_text())
+    if noted is None:
+        (place / models.DIGESTS).unlink()
+    else:
+        (place / models.DIGESTS).write_text(json.dumps(digests | noted if noted else {}))
+    monkeypatch.setenv("AIGC_OFFLINE", "1")
+    with pytest.raises(models.HubError, match="has not the checksum that it came with, and AIGC_OFFLINE=1 forbids"):
+        models.fetch("tiny/qwen")
+    monkeypatch.delenv("AIGC_OFFLINE")
+    server.asked.clear()
+    assert models.fetch("tiny/qwen") and not server.downloads()  # the hub's list tells that the files are right
+    assert json.loads((place / models.DIGESTS).read_text()) == digests
+
+
+def test_what_the_hub_does_not_list_is_not_loaded_from_our_cache(server):
+    place = models.fetch("tiny/qwen")[0].parent
+    (place / "special_tokens_map.json").write_text('{"eos_token": "the"}')
+    for _ in range(2):
+        with pytest.raises(models.HubError, match="special_tokens_map.json has not the checksum .*; delete it"):
+            models.fetch("tiny/qwen")
+    (place / "special_tokens_map.json").unlink()
+    assert models.fetch("tiny/qwen")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.timeout(60, func_only=True)
+@pytest.mark.parametrize("name", ["refs/main", *(f"snapshots/{SHA}/{name}" for name in (
+    "config.json", "model.safetensors", models.DIGESTS))])  # fmt: skip
+@pytest.mark.parametrize("cache", ["ours", "the hub's own"])
+def test_a_pipe_in_a_cache_is_not_waited_at(server, tmp_path, tiny, cache, name):
+    base = hubs_own_cache(tmp_path, tiny).parents[1] if cache != "ours" else models.fetch("tiny/qwen")[0].parents[2]
+    (base / name).unlink(missing_ok=True)
+    os.mkfifo(base / name)
+    files = {path.name: path for path in models.fetch("tiny/qwen")}
+    assert all(path.is_file() for path in files.values()) and {"config.json", "model.safetensors"} <= files.keys()
+    assert cache != "ours" or (base / name).is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+@pytest.mark.parametrize("mode", [0o2775, 0o755, 0o700])
+def test_a_cache_stays_as_shared_as_its_folder(server, mode):
+    """Where the person who fetches has umask 077, others could not read what came into the cache of a class."""
+    cache_dir().mkdir()
+    cache_dir().chmod(mode)
+    before = os.umask(0o077)
+    try:
+        models.fetch("tiny/qwen")
+    finally:
+        os.umask(before)
+    found = {path: stat.S_IMODE(path.stat().st_mode) for path in cache_dir().rglob("*") if path.name != ".lock"}
+    folders = {path for path in found if path.is_dir()}
+    assert {found[path] for path in folders} == {mode} and len(folders) == 5
+    assert {found[path] for path in found.keys() - folders} == {mode & 0o444 | 0o600}
 
 
 @pytest.mark.parametrize(
@@ -626,6 +704,24 @@ def test_the_command_fetches_models_too(server, monkeypatch, tmp_path, capsys):
     assert f"Learners set AIGC_MODEL to {tmp_path / 'class' / 'tiny' / 'qwen'}" in capsys.readouterr().out
     assert models.check(tmp_path / "class" / "tiny" / "qwen", "it")
     assert cli.main(["fetch", "--model", "gpt-3"]) == 1 and "has no model gpt-3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("source", ["our cache", "the hub's own cache"])
+def test_a_model_that_is_altered_in_the_folder_of_a_class_is_refused(server, tmp_path, tiny, capsys, source):
+    if source != "our cache":
+        hubs_own_cache(tmp_path, tiny)
+    assert cli.main(["fetch", "--model", "tiny/qwen", "--to", str(tmp_path / "class")]) == 0
+    folder = tmp_path / "class" / "tiny" / "qwen"
+    assert hub.model(str(folder)).model.config.model_type == "qwen3"
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(hub.HubError, match="model.safetensors has not the checksum that it came with; delete it and"):
+        hub.model(str(folder))
+    assert cli.main(["fetch", "--model", "tiny/qwen", "--to", str(tmp_path / "class")]) == 0  # that mends it
+    assert hub.model(str(folder)).name == str(folder)
+    (folder / "notes.txt").write_text("a file of the learner's own")
+    assert hub.model(str(folder))
 
 
 # --- the page -----------------------------------------------------------------------------------------------------

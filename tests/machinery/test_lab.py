@@ -228,3 +228,54 @@ def test_without_a_jupyterlab_that_loads_there_is_one_sentence(tmp_path, fault):
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and "python -m pip install" in done.stderr
+
+
+# --- links and pipes among the copies -----------------------------------------------------------------------------
+
+needs_links = pytest.mark.skipif(os.name == "nt", reason="links want rights on Windows")
+
+
+@needs_links
+@pytest.mark.parametrize("name", ["my-notebooks", "my-notebooks/originals"])
+def test_pages_are_not_copied_through_a_link(checkout, started, tmp_path, capsys, name):
+    """It may lead to notebooks of the learner's own, of the same names."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "05_dcgan.ipynb").write_text("my own")
+    (checkout / name).parent.mkdir(exist_ok=True)
+    (checkout / name).symlink_to(own)
+    assert cli.main(["reset", "03"]) == 2 and cli.main(["lab"]) == 2 and not started
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and all("is a link, which is not followed; remove it" in line for line in told)
+    assert [path.name for path in own.iterdir()] == ["05_dcgan.ipynb"]
+    assert (own / "05_dcgan.ipynb").read_text() == "my own"
+
+
+@needs_links
+def test_signatures_are_not_written_through_a_link(checkout, tmp_path, capsys):
+    (tmp_path / "own").mkdir()
+    (checkout / "my-notebooks").mkdir()
+    (checkout / "my-notebooks/.jupyter").symlink_to(tmp_path / "own")
+    assert labs.refresh() == [] and code_of(checkout / "my-notebooks/03_vae.ipynb") == "x = 1"
+    assert "could not be signed: " in capsys.readouterr().err and not list((tmp_path / "own").iterdir())
+
+
+@needs_links
+def test_a_copy_that_is_a_link_is_replaced_and_what_it_leads_to_stays(checkout, tmp_path):
+    (tmp_path / "mine.ipynb").write_text("mine")
+    (checkout / "my-notebooks").mkdir()
+    (checkout / "my-notebooks/03_vae.ipynb").symlink_to(tmp_path / "mine.ipynb")
+    assert "your old copy is now old-03_vae.ipynb" in labs.reset(checkout / "notebooks/03_vae.ipynb")
+    assert (tmp_path / "mine.ipynb").read_text() == "mine"
+    assert not (checkout / "my-notebooks/03_vae.ipynb").is_symlink()
+    assert code_of(checkout / "my-notebooks/03_vae.ipynb") == "x = 1"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.timeout(60, func_only=True)
+@pytest.mark.parametrize("place", ["my-notebooks", "my-notebooks/originals"])
+def test_a_pipe_among_the_copies_is_not_waited_at(checkout, place):
+    labs.refresh()
+    (checkout / place / "03_vae.ipynb").unlink()
+    os.mkfifo(checkout / place / "03_vae.ipynb")
+    assert labs.refresh() == [] and code_of(checkout / place / "03_vae.ipynb") == "x = 1"

@@ -9,7 +9,7 @@ import pytest
 from small_course import chapter
 
 from aigc_course import receipts
-from aigc_course.backstage import cli, store
+from aigc_course.backstage import cli, readme, store
 from aigc_course.backstage import digest as digests
 
 REPO = Path(cli.__file__).parents[2]
@@ -156,10 +156,35 @@ def test_what_a_receipt_says_cannot_break_the_readme(measured):
     assert (measured / "README.md").read_text().endswith("<!-- /bench -->\nend\n")
 
 
+CODES = "\x1b[2J\x1b]0;title\x07 red \u202egnp.exe\u202c\x00\x9b31m\r over"  # a terminal clears, beeps, turns the text
+
+
+def test_codes_of_a_terminal_in_a_receipt_are_shown_nowhere(measured, capsys):
+    path = measured / "chapters/03_vae/receipt.lesson-cpu.json"
+    receipt = receipts.read(path)
+    receipt["device"], receipt["date"], receipt["data"] = CODES, CODES, {CODES: CODES}
+    receipt["claims"][0] |= {"text": CODES, "bound": CODES, "value": CODES}
+    path.write_text(json.dumps(receipt))
+    (measured / "benchmarks/vae.json").write_text(json.dumps({"readme": [CODES]}))
+    made = nbformat.read(measured / "notebooks/03_vae.ipynb", as_version=4)
+    made.metadata.aigc |= dict.fromkeys(("question", "headline_text", "summary"), CODES)
+    nbformat.write(made, measured / "notebooks/03_vae.ipynb")
+    assert cli.main(["table"]) == 0
+    shown = readme.claim_text(receipt["claims"][0]) + capsys.readouterr().out
+    for text in (shown, *((measured / name).read_text("utf-8") for name in ("README.md", "chapters/README.md"))):
+        assert text.replace("\n", "").isprintable()
+        assert "gnp.exe" in text and "over" in text
+
+
+NO_JSON = "it is not JSON, or has a number like NaN"
+
+
 def test_damaged_receipts_notebooks_and_benchmarks_are_told_and_nothing_is_written(measured, capsys):
     for name, content, said in [
-        ("chapters/03_vae/receipt.lesson-cpu.json", "[", "03_vae/receipt.lesson-cpu.json is damaged: it is not JSON"),
+        ("chapters/03_vae/receipt.lesson-cpu.json", "[", "03_vae/receipt.lesson-cpu.json is damaged: " + NO_JSON),
         ("benchmarks/vae.json", "[]", "benchmarks/vae.json is damaged: a part is not as it should be"),
+        ("benchmarks/vae.json", f'{{"ratio": 1{"0" * 400}}}', "benchmarks/vae.json is damaged: " + NO_JSON),
+        ("benchmarks/vae.json", '{"ratio": Infinity}', "benchmarks/vae.json is damaged: " + NO_JSON),
         ("benchmarks/vae.json", '{"readme": "x"}', "vae.json is damaged: readme is no list of lines"),
         ("notebooks/04_gan.ipynb", "", "04_gan.ipynb is damaged: it is empty"),
     ]:

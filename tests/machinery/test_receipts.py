@@ -6,7 +6,7 @@ import math
 import pytest
 
 from aigc_course import receipts
-from aigc_course.backstage import store
+from aigc_course.backstage import readme, store
 from aigc_course.plumbing import rooms, settings
 
 
@@ -87,7 +87,7 @@ def test_load_and_figures(tmp_path):
     assert receipts.load("03_vae", where=tmp_path)["profile"] == "lesson"
     assert receipts.figures("03_vae", where=tmp_path) == {"loss": 94.5}
     assert receipts.figures("03_vae", "full", where=tmp_path) == {"loss": 80.0}
-    assert receipts.figures_text(receipts.load("03_vae", where=tmp_path)) == "loss 94.5 (93–95)"
+    assert readme.figures_text(receipts.load("03_vae", where=tmp_path)) == "loss 94.5 (93–95)"
     (tmp_path / "vae.json").write_text('{"time_ratio": 0.08}')
     assert receipts.load("bench_vae", where=tmp_path) == {"time_ratio": 0.08}
     with pytest.raises(FileNotFoundError, match="no receipt of bench_gan: see benchmarks/"):
@@ -112,6 +112,10 @@ def test_a_study_is_read_from_the_back_room_of_its_page(tmp_path):
         {"runs": [1]},
         {"claims": [{"text": "t"}]},
         {"data": ["mnist"]},
+        {"data": {"mnist": ["upstream"]}},
+        {"runs": [{"minutes": 1, "peak_gb": 1, "figures": {"loss": [93.4]}}]},
+        {"claims": [claim("<= 95", [94.0], True)]},
+        {"claims": {}},
         {"digest": None},
         {"device": 1},
     ],
@@ -123,6 +127,30 @@ def test_a_forged_receipt_is_told_in_a_sentence(tmp_path, change):
     said = r"03_vae/receipt.lesson-cpu.json is damaged: [^\n]{1,20} is not as it should be; make it anew"
     with pytest.raises(ValueError, match=f"^{said}$"):
         receipts.load("03_vae", where=tmp_path)
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "1" + "0" * 400, "1" + "0" * 5000])
+def test_a_number_that_is_none_is_told_in_a_sentence(tmp_path, number):
+    """Such integers were read, and were a traceback as soon as they were written as a float."""
+    head = {"device": "cpu", "date": "2026-11-22", "digest": "abc", "data": {}}
+    paths = {
+        "03_vae": store.write(store.combine("03_vae", [run(figures={"loss": 765})], "abc", "2026-11-22"), tmp_path),
+        "03_vae.study": store.write_study("03_vae", head, {"rows": [{"fd": 765}]}, tmp_path),
+    }
+    for name, path in paths.items():
+        assert receipts.load(name, where=tmp_path)
+        text = path.read_text()
+        assert text.count("765") == 1
+        path.write_text(text.replace("765", number))
+        with pytest.raises(ValueError, match=rf"^03_vae/{path.name} is damaged: [^\n]*number like NaN; make it anew$"):
+            receipts.load(name, where=tmp_path)
+
+
+def test_a_study_on_data_that_have_no_name_is_damaged(tmp_path):
+    head = {"device": "cpu", "date": "2026-11-22", "digest": "abc", "data": {"mnist": ["upstream"]}}
+    store.write_study("05_dcgan", head, {"rows": []}, tmp_path)
+    with pytest.raises(ValueError, match="^05_dcgan/study.json is damaged: data is not as it should be; make it anew$"):
+        receipts.load("05_dcgan.study", where=tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "1", "[" * 100_000, '{"chapter": "05_dcgan"}'])

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import io
+import itertools
 import math
 import os
 import re
@@ -16,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
 from aigc_course import train
 from aigc_course.plumbing import console
-from aigc_course.plumbing.states import outline
+from aigc_course.plumbing.states import digest, fingerprint, outline
 
 REPO = Path(__file__).parents[2]
 
@@ -248,22 +250,38 @@ def test_reading_the_log():
 
 def test_ema_by_hand():
     model = nn.Linear(1, 1, bias=False)
-    ema = train.EMA(model, decay=0.9)
-    for weight in (1.0, 2.0, 4.0):
+    ema = train.EMA(model, decay=0.15)
+    for weight in (1.0, 2.0, 4.0):  # 2 / 11 is above the decay, 1 / 10 is not
         nn.init.constant_(model.weight, weight)
         ema.update()
-    assert ema.model.weight.item() == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 4)
+    assert ema.model.weight.item() == pytest.approx(0.15 * (0.1 * 1 + 0.9 * 2) + 0.85 * 4)
     assert model.weight.item() == 4 and model.training
     assert not ema.model.training and not ema.model.weight.requires_grad
 
 
-def test_ema_copies_buffers():
-    model = nn.BatchNorm1d(2)
-    ema = train.EMA(model)
-    for _ in range(3):
-        model(torch.randn(8, 2))
+def test_early_averages_forget_the_untrained_weights_and_late_ones_have_the_decay():
+    model = nn.Linear(1, 1, bias=False)
+    ema = train.EMA(model, decay=0.995)
+    nn.init.constant_(model.weight, 1.0)
+    ema.update()
+    nn.init.zeros_(model.weight)
+    for _ in range(100):
         ema.update()
-    assert torch.equal(ema.model.running_mean, model.running_mean)
+    assert ema.model.weight.item() < 1e-6  # the decay alone would have left 0.6 of them
+    ema.n = 10**6
+    nn.init.constant_(model.weight, 1.0)
+    ema.update()
+    assert ema.model.weight.item() == pytest.approx(0.005, rel=1e-3)
+
+
+def test_ema_averages_running_statistics_and_copies_counts():
+    model = nn.BatchNorm1d(2)
+    ema, means = train.EMA(model), []
+    for step in range(3):
+        model(torch.randn(8, 2) + step)
+        means.append(model.running_mean.clone())
+        ema.update()
+    torch.testing.assert_close(ema.model.running_mean, 2 / 11 * (0.1 * means[0] + 0.9 * means[1]) + 9 / 11 * means[2])
     assert ema.model.num_batches_tracked == 3
 
 
@@ -549,6 +567,28 @@ def test_a_disk_that_became_read_only_does_not_take_the_trained_model_away(tmp_p
     assert capsys.readouterr().out.count("Read-only file system") == 1
 
 
+def one_number(x):
+    """In a row that is none of those of which a digest is taken."""
+    return x.index_put((torch.tensor(4321), torch.tensor(500)), torch.tensor(251).to(x.dtype))
+
+
+@pytest.mark.parametrize("change", [one_number, lambda x: x.flip(1), lambda x: x.roll(1, dims=0)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8, torch.bfloat16])
+def test_other_data_of_the_same_shape_are_refused(change, dtype, tmp_path):
+    """A run went on with them unnoticed: only shape and type were compared."""
+    x, y = (torch.arange(6000 * 784).view(6000, 784) % 251).to(dtype), torch.arange(6000) % 10
+
+    def start(*data):
+        steps = train.batches(data, 16, 60, resume=train.Resume(tmp_path / "c", every=10))
+        return len(list(itertools.islice(steps, 37)))
+
+    assert start(x, y) == 37
+    for data in ((change(x), y), (x, y.flip(0))):
+        with pytest.raises(ValueError, match="c is the checkpoint of another run: the data's content was "):
+            start(*data)
+    assert start(x.clone(), y.clone()) == 30  # what is left, with the same data at another place
+
+
 def test_every_must_be_positive(tmp_path):
     with pytest.raises(ValueError, match="every is 0"):
         train.Resume(tmp_path / "c", every=0)
@@ -613,6 +653,57 @@ def test_weights_of_another_model_or_damaged_ones_are_refused(tmp_path):
     assert not (tmp_path / "executed").exists()
     with pytest.raises(FileNotFoundError):
         train.load(nn.Linear(3, 4), tmp_path / "absent")
+
+
+@pytest.mark.parametrize("damage", [flip, blank])
+def test_weights_that_were_altered_on_the_disk_are_refused_and_change_nothing(damage, tmp_path):
+    """Such a file is sound to safetensors: it was loaded with another weight, or with 128 zeros."""
+    path, other = tmp_path / "m", nn.Linear(64, 64)
+    train.save(nn.Linear(64, 64), path)
+    damage(path)
+    assert len(load_file(path)) == 2
+    before = copy.deepcopy(other.state_dict())
+    with pytest.raises(ValueError, match="m does not hold the weights of this Linear: its digest is another"):
+        train.load(other, path)
+    assert all(torch.equal(weight, before[name]) for name, weight in other.state_dict().items())
+
+
+def test_weights_without_a_digest_need_only_fit(tmp_path):
+    model, other = nn.Linear(3, 4), nn.Linear(3, 4)
+    save_file(model.state_dict(), tmp_path / "from elsewhere")
+    train.load(other, tmp_path / "from elsewhere")
+    assert torch.equal(other.weight, model.weight)
+    with pytest.raises(ValueError, match="does not hold the weights of this Linear"):
+        train.load(nn.Linear(3, 5), tmp_path / "from elsewhere")
+
+
+def test_saved_weights_come_back_in_another_precision(tmp_path):
+    model, half = nn.Linear(3, 4), nn.Linear(3, 4, dtype=torch.bfloat16)
+    train.save(model, tmp_path / "m")
+    train.load(half, tmp_path / "m")
+    assert torch.equal(half.weight, model.weight.bfloat16())
+
+
+KINDS = [torch.float32, torch.float64, torch.bfloat16, torch.uint8, torch.int64, torch.bool, torch.complex64]
+
+
+@pytest.mark.parametrize("dtype", KINDS, ids=str)
+def test_digests_are_of_the_content_and_not_of_its_layout(dtype):
+    x = torch.arange(24).view(4, 6).to(dtype)
+    layouts = [x, x.clone(), x.T.contiguous().T, torch.cat([x, x], dim=1)[:, :6]]
+    assert len({digest({"x": layout}) for layout in layouts}) == len({fingerprint(layout) for layout in layouts}) == 1
+    others = [x, x.flip(0), x.view(6, 4), x[:3], x.view(torch.uint8)]
+    others = others[: 4 if dtype == torch.uint8 else 5]
+    assert len({digest({"x": other}) for other in others}) == len({fingerprint(other) for other in others})
+    assert len({fingerprint(other) for other in others}) == len(others)
+    assert digest({"x": x[0], "y": x[1]}) != digest({"y": x[0], "x": x[1]}) and digest({"x": x[0, 0]})
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", KINDS, ids=str)
+def test_on_a_gpu_digests_are_those_of_the_cpu(dtype):
+    x = (torch.rand(60_000, 784) * 255).to(dtype)
+    assert fingerprint(x.cuda()) == fingerprint(x) and digest({"x": x[:9].cuda()}) == digest({"x": x[:9]})
 
 
 # The same model twice

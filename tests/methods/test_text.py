@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from aigc_course import gpt, metrics, text
-from aigc_course.ngram import NGram
+from aigc_course.ngram import KneserNey, NGram, discounts
 
 LINE = "to be, or not to be: that is the question. whether 'tis nobler in the mind to suffer "
 
@@ -242,9 +242,10 @@ def test_counts_agree_with_dictionaries(order):
     np.testing.assert_allclose(model.nats(new), -np.log(expected), rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [NGram, KneserNey])
 @pytest.mark.parametrize("context", [[0, 1, 2], [4, 4, 4], []])
-def test_probabilities_sum_to_one(context):
-    model = NGram(torch.randint(4, (200,), generator=torch.Generator().manual_seed(0)), 4, 5)
+def test_probabilities_sum_to_one(context, kind):
+    model = kind(torch.randint(4, (200,), generator=torch.Generator().manual_seed(0)), 4, 5)
     total = sum(model.probabilities(torch.tensor([*context, symbol]))[-1] for symbol in range(5))
     assert total == pytest.approx(1, abs=1e-12)
 
@@ -255,12 +256,79 @@ def test_order_one_knows_how_often_each_symbol_came():
                                [(3 + 2 / 3) / 6, (1 + 2 / 3) / 6, (2 / 3) / 6])  # fmt: skip
 
 
+def kneser_ney_by_sets(ids, order, V):
+    """A function of (context, symbol), from sets of left neighbours and a loop over all symbols."""
+    places = [tuple(ids[i : i + k]) for k in range(1, order + 2) for i in range(len(ids) - k + 1)]
+    often, left = Counter(places), defaultdict(set)
+    for group in set(places):
+        left[group[1:]].add(group[0])
+
+    def count(group, k):  # k: the length of the groups that are compared
+        return often[group] if k == order else len(left[group])
+
+    D = {}
+    for k in range(1, order + 1):
+        found = Counter(count(group, k) for group in {g for g in places if len(g) == k})
+        n1, n2, n3, n4 = (found[i] for i in (1, 2, 3, 4))
+        if min(n1, n2, n3, n4) == 0:
+            D[k] = 0, 0.5, 1, 1.5
+            continue
+        y = n1 / (n1 + 2 * n2)
+        D[k] = 0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3
+        if not all(0 < d <= i for i, d in enumerate(D[k][1:], start=1)):
+            D[k] = 0, 0.5, 1, 1.5
+
+    def p(context, symbol):
+        k = len(context) + 1
+        lower = p(context[1:], symbol) if context else 1 / V
+        counts = {w: count((*context, w), k) for w in range(V)}
+        total = sum(counts.values())
+        if total == 0:
+            return lower
+        freed = sum(D[k][min(c, 3)] for c in counts.values())
+        own = counts[symbol]
+        return (own - D[k][min(own, 3)]) / total + freed / total * lower
+
+    return p
+
+
+@pytest.mark.parametrize("order, n", [(1, 300), (2, 300), (3, 2_000), (4, 2_000)])
+def test_kneser_ney_agrees_with_sets(order, n):
+    generator = torch.Generator().manual_seed(order)
+    skewed = torch.rand(n, generator=generator).pow(2).mul(9).long()  # common and rare symbols
+    new = torch.randint(10, (60,), generator=generator)
+    p, b = kneser_ney_by_sets(skewed.tolist(), order, 10), new.tolist()
+    expected = [p(tuple(b[max(0, i - order + 1) : i]), b[i]) for i in range(len(b))]
+    np.testing.assert_allclose(KneserNey(skewed, order, 10).probabilities(new), expected, rtol=1e-12)
+
+
+def test_kneser_ney_by_hand():
+    model = KneserNey(torch.tensor([0, 0, 0, 1, 0]), 2, 3)  # pairs 00 twice, 01, 10; 0 follows two symbols, 1 one
+    found = [model.probabilities(torch.tensor([0, w])).tolist() for w in range(3)]
+    np.testing.assert_allclose(found, [[1 / 2, 7 / 12], [1 / 2, 1 / 3], [1 / 2, 1 / 12]])
+    np.testing.assert_allclose([model.probabilities(torch.tensor([w]))[0] for w in range(3)], [1 / 2, 1 / 3, 1 / 6])
+
+
+def test_discounts_by_hand():
+    np.testing.assert_allclose(discounts(np.array([1, 1, 1, 1, 2, 2, 3, 4, 9])), [0.5, 1.25, 1.0])
+    np.testing.assert_allclose(discounts(np.array([1, 1, 5])), [0.5, 1, 1.5])
+    np.testing.assert_allclose(discounts(np.array([1, 2, 3, 4, 4, 4])), [0.5, 1, 1.5])  # D of 3 would be below 0
+
+
+def test_kneser_ney_counts_a_rare_context_by_its_company():
+    """The symbol 1 is frequent but follows 0 only: after something new it is less likely than 2, which follows many."""
+    ids = torch.tensor([0, 1] * 50 + [3, 2, 4, 2, 5, 2, 6, 2])
+    p = [KneserNey(ids, 2, 8).probabilities(torch.tensor([7, w]))[-1] for w in (1, 2)]
+    assert p[1] > 2 * p[0] and NGram(ids, 2, 8).probabilities(torch.tensor([7, 1]))[-1] > p[1]
+
+
+@pytest.mark.parametrize("kind", [NGram, KneserNey])
 @pytest.mark.parametrize(
     "ids, order, V", [([0, 1], 0, 2), ([0, 2], 1, 2), ([-1], 1, 2), ([], 1, 2), ([0, 1], 40, 65), ([[0]], 1, 2)]
 )
-def test_what_cannot_be_counted_is_named(ids, order, V):
+def test_what_cannot_be_counted_is_named(ids, order, V, kind):
     with pytest.raises(ValueError, match="order|ids must be"):
-        NGram(torch.tensor(ids, dtype=torch.long), order, V)
+        kind(torch.tensor(ids, dtype=torch.long), order, V)
 
 
 # --- measures ---------------------------------------------------------------------------------------------------------
