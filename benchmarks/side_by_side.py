@@ -185,17 +185,23 @@ def contestants(bench: Benchmark, tuned: Plain, bf16: bool, at_most: int) -> lis
 
 
 def tune(bench: Benchmark, at_most: int) -> dict:
-    """Each rate with each schedule, trained once for the whole budget, judged on held-out training data."""
+    """Each rate with each schedule, trained once for the whole budget, judged on held-out training data.
+
+    Where the best rate is the highest one tried, twice that rate is tried too, and so on.
+    """
     bench.load(held_out=True)
-    n_steps, tried = min(bench.plain_steps, at_most), []
-    for plain in (Plain(lr, to_zero) for lr in bench.rates for to_zero in (False, True)):
-        one = Contestant(str(plain), bench.tried(plain, n_steps), n_steps, n_steps)
-        one.begin(seed=0)
-        while not one.over(-math.inf):
-            one.advance()
-        tried.append(asdict(plain) | {"held_out": finite(one.points[-1][1])})
-        print(f"  {plain}: {one.points[-1][1]:.4f} on held-out training data", flush=True)
-    best = min((row for row in tried if row["held_out"] is not None), key=lambda row: row["held_out"])
+    n_steps, tried, rates = min(bench.plain_steps, at_most), [], list(bench.rates)
+    for lr in rates:
+        for plain in (Plain(lr), Plain(lr, to_zero=True)):
+            one = Contestant(str(plain), bench.tried(plain, n_steps), n_steps, n_steps)
+            one.begin(seed=0)
+            while not one.over(-math.inf):
+                one.advance()
+            tried.append(asdict(plain) | {"held_out": finite(one.points[-1][1])})
+            print(f"  {plain}: {one.points[-1][1]:.4f} on held-out training data", flush=True)
+        best = min((row for row in tried if row["held_out"] is not None), key=lambda row: row["held_out"])
+        if lr == rates[-1] == best["lr"] and not bench.trial:
+            rates.append(2 * lr)
     chosen = {name: best[name] for name in ("lr", "to_zero")}
     return {"date": date.today().isoformat(), "as": bench.tried_as, "tried": tried, "chosen": chosen}
 

@@ -33,35 +33,6 @@ def by_numpy(x, w, stride):
     return np.convolve(spread, np.asarray(w))
 
 
-def k(x, y, power=3):
-    return (x @ y.T / x.shape[1] + 1) ** power
-
-
-def off(x, power=3):
-    return k(x, x, power).fill_diagonal_(0).sum() / (len(x) * (len(x) - 1))
-
-
-def mmd(a, b, power=3):
-    return off(a, power) + off(b, power) - 2 * k(a, b, power).mean()
-
-
-def biased(a, b):
-    return k(a, a).mean() + k(b, b).mean() - 2 * k(a, b).mean()
-
-
-def halfway(a, b):
-    return k(a, a).fill_diagonal_(0).mean() + k(b, b).fill_diagonal_(0).mean() - 2 * k(a, b).mean()
-
-
-def loops(a, b):
-    def mean(x, y, same):
-        rows = [(i, j) for i in range(len(x)) for j in range(len(y)) if not (same and i == j)]
-        return sum(float((np.dot(x[i], y[j]) / len(x[i]) + 1) ** 3) for i, j in rows) / len(rows)
-
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    return mean(a, a, True) + mean(b, b, True) - 2 * mean(a, b, False)
-
-
 def spoil(x, w, stride):
     x *= 2
     return by_torch(x, w, stride)
@@ -71,59 +42,53 @@ def stub(*args):
     raise NotImplementedError
 
 
-GOOD = {"precision": "high", "recall": "low", "smallest_class": "high", "fd": "high"}
+GOOD = {"d_loss_to_d": "yes", "d_loss_to_g": "yes", "g_loss_to_d": "yes", "g_loss_to_g": "no"}
+FLOP = 2 * 64 * 32 * 16 * 49
 
 RIGHT = {
-    "05.1": [
-        GOOD | {"fd": " HIGH."},
-        GOOD | {"why": "ten images"},
-    ],
-    "05.2": [5, 5.0, "5", 5.001, torch.tensor(5.0), np.array([5.0])],
+    "05.1": [GOOD | {"g_loss_to_g": " No."}, GOOD | {"why": "detach"}],
+    "05.2": [FLOP, float(FLOP), "3211264", 3.21e6, torch.tensor(float(FLOP)), np.array([FLOP])],
     "05.3": [
         bce_loss,
         lambda real, fake: F.softplus(-real).mean() + 0.1 * real.mean() + F.softplus(fake).mean(),
         lambda r, f: -(0.9 * F.logsigmoid(r) + 0.1 * F.logsigmoid(-r)).mean() - F.logsigmoid(-f).mean(),
     ],
     "05.4": [by_torch, by_gradient, by_numpy],
-    "05.5": [mmd, loops, lambda a, b: mmd(a.double(), b.double())],
 }
 
-STUBS = {number: [(None,), (...,), (stub,), (lambda *a: None,)] for number in ("05.3", "05.4", "05.5")} | {
-    "05.1": [(None,), (dict.fromkeys(GOOD),), (GOOD | {"fd": ...},), (GOOD | {"recall": ""},)],
+STUBS = {number: [(None,), (...,), (stub,), (lambda *a: None,)] for number in ("05.3", "05.4")} | {
+    "05.1": [(None,), (dict.fromkeys(GOOD),), (GOOD | {"g_loss_to_g": ...},), (GOOD | {"d_loss_to_g": ""},)],
     "05.2": [(None,), (...,)],
 }
 
 WRONG = {
     "05.1": [
-        (GOOD | {"precision": "low"}, "these ten are real"),
-        (GOOD | {"recall": "high"}, "cover hardly any"),
-        (GOOD | {"smallest_class": "low"}, "a tenth of the images"),
-        (GOOD | {"fd": "low"}, "compares spreads"),
-        (GOOD | {"precision": "low", "recall": "high"}, "wrong way round"),
-        (GOOD | {"recall": "high", "fd": "low"}, "cover hardly any.*And.*spreads"),
-        (GOOD | {"fd": "rises"}, '"fd" must be "high" or "low".*rises'),
-        (GOOD | {"fd": 3}, '"fd" must be'),
-        ({"precision": "high"}, "must be a dict with the keys"),
-        ("high", "must be a dict"),
+        (GOOD | {"d_loss_to_d": "no"}, "reaches its own weights"),
+        (GOOD | {"d_loss_to_g": "no"}, "goes on through `fake`"),
+        (GOOD | {"g_loss_to_d": "no"}, "goes through the discriminator"),
+        (GOOD | {"g_loss_to_g": "yes"}, "its way to the generator is cut"),
+        (GOOD | {"d_loss_to_g": "no", "g_loss_to_g": "yes"}, "swapped"),
+        (GOOD | {"d_loss_to_d": "no", "g_loss_to_d": "no"}, "own weights.*And.*requires_grad"),
+        (GOOD | {"g_loss_to_g": "perhaps"}, '"g_loss_to_g" must be "yes" or "no".*perhaps'),
+        (GOOD | {"g_loss_to_g": 0}, '"g_loss_to_g" must be'),
+        ({"d_loss_to_d": "yes"}, "must be a dict with the keys"),
+        ("yes", "must be a dict"),
     ],
     "05.2": [
-        (math.sqrt(5), "root of it"),
-        (4 + 3 + 2 - 2 * math.sqrt(6), "used them as variances"),
-        (17, "is missing"),
-        (11, "counts twice"),
-        (29, "subtracted and squared"),
-        (9, "no distance"),
-        (1, "means is missing"),
-        (4, "standard deviations is missing"),
-        (3, "must be squared"),
-        (7, "neither part"),
-        (-55, "root of the product of the variances is missing"),
-        (10, "twice too much"),
-        (math.log(2 / 3) + 13 / 8 - 0.5, "KL divergence"),
-        (-2, "never negative"),
-        (6.2, "smaller than 6.2"),
-        ("five", "one number"),
-        (math.nan, "finite number"),
+        (4 * FLOP, "input pixel"),
+        (2.25 * FLOP, "kernel of 3 after the enlargement"),
+        (FLOP / 2, "factor 2 is missing"),
+        (FLOP / 4, "side must be squared"),
+        (FLOP * 9 / 16, "side of 4 here"),
+        (FLOP / 49, "for one pixel"),
+        (FLOP / 7, "not 7"),
+        (64 * FLOP, "batch of 64"),
+        (3 * FLOP, "backward pass"),
+        (3.211264, "in millions"),
+        (5e6, "is smaller than"),
+        (1e3, "is larger than"),
+        ("many", "one number"),
+        (float("inf"), "finite number"),
     ],
     "05.3": [
         (lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), "not smoothed"),
@@ -165,23 +130,5 @@ WRONG = {
         (lambda x, w, s: by_torch(x, w, s)[None], "keepdim"),
         (spoil, "changes its argument `x`"),
         (lambda x, w, s: 2 * by_torch(x, w, s), "2 times"),
-    ],
-    "05.5": [
-        (biased, "biased"),
-        (halfway, "still divides"),
-        (lambda a, b: off(a) + off(b) - k(a, b).mean(), "counts twice"),
-        (lambda a, b: off(a) + off(b) + 2 * k(a, b).mean(), "wrong sign"),
-        (lambda a, b: off(a) + off(b), "mixed pairs is missing"),
-        (lambda a, b: mmd(a, b, power=2), "third power"),
-        (lambda a, b: mmd(a, b, power=1), "means only"),
-        (lambda a, b: mmd(a * a.shape[1] ** 0.5, b * b.shape[1] ** 0.5), "not divided by the number of dimensions"),
-        (lambda a, b: -mmd(a, b), "minus the distance"),
-        (lambda a, b: mmd(a, b).clamp(min=0), "cut off"),
-        (lambda a, b: mmd(a, b).abs().sqrt(), "root is taken"),
-        (lambda a, b: (a.mean(0) - b.mean(0)).square().sum(), "distance of the means"),
-        (lambda a, b: mmd(a, b) / 2, "half"),
-        (lambda a, b: k(a, b), "returns shape"),
-        (lambda a, b: mmd(a, b)[None], "keepdim"),
-        (lambda a, b: "0", "must return one tensor"),
     ],
 }

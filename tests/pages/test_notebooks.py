@@ -98,7 +98,7 @@ def anatomy(nb, name):
 
 
 def exercise_cells(nb, name):
-    """Task, stub and check of each exercise follow each other; a folded hint is in the task."""
+    """Task, stub and check of each exercise follow each other; the hint is what check.hint gives."""
     chapter, ids = name.split("_")[0], [cell["id"] for cell in nb["cells"]]
     numbers = [re.fullmatch(rf"exercise-{chapter}-(\d+)", name) for name in ids]
     numbers = [int(found[1]) for found in numbers if found]
@@ -112,8 +112,8 @@ def exercise_cells(nb, name):
         if task["id"] != f"task-{chapter}-{number}" or check["id"] != f"check-{chapter}-{number}":
             yield f"{dotted}: the stub is not between task-{chapter}-{number} and check-{chapter}-{number}"
             continue
-        if task["cell_type"] != "markdown" or "<details>" not in source(task):
-            yield f"{dotted}: the task has no folded hint (<details>)"
+        if task["cell_type"] != "markdown":
+            yield f"{dotted}: the task is not markdown"
         if "exercise" not in stub["metadata"].get("tags", ()) or stub["metadata"].get("exercise") != dotted:
             yield f"{dotted}: the stub lacks the tag `exercise` or the metadata exercise: {dotted}"
         if "check" not in check["metadata"].get("tags", ()) or f'check("{dotted}",' not in source(check):
@@ -292,7 +292,7 @@ def good():
     ]  # fmt: skip
     for n in range(1, 6):
         cells += [
-            _cell("markdown", f"task-99-{n}", "Do it.\n<details><summary>Hint</summary>Think.</details>"),
+            _cell("markdown", f"task-99-{n}", "Do it."),
             _cell("code", f"exercise-99-{n}", "answer = None", tags=["exercise"], exercise=f"99.{n}"),
             _cell("code", f"check-99-{n}", f'check("99.{n}", answer)', tags=["check"]),
         ]
@@ -346,7 +346,7 @@ BROKEN = {
     "2 first-level headings": _set(-1, "source", "# The end"),
     "exercises [1, 2, 3, 4] are not 1 to 5": lambda nb: nb["cells"].__delitem__(slice(-4, -1)),
     "99.1: the stub is not between": lambda nb: nb["cells"].insert(5, _cell("code", "between", "1")),
-    "99.1: the task has no folded hint": _set(4, "source", "Do it."),
+    "99.1: the task is not markdown": _set(4, "cell_type", "raw"),
     "99.1: the stub lacks": _set(5, "metadata", {"tags": ["exercise"]}),
     "99.1: the check cell lacks": _set(6, "source", 'check("99.2", answer)'),
     "before the claims": lambda nb: nb["cells"].insert(-1, nb["cells"].pop(3)),
