@@ -15,7 +15,7 @@ BLANK = [(None,), (...,), (stub_raises,), (lambda *a: None,), (lambda *a: ...,)]
 
 
 def said(top_k="2", top_p="3", min_p="4"):
-    return {"top_k 2": top_k, "top_p 0.7": top_p, "min_p 0.3": min_p}
+    return {"top_k": top_k, "top_p": top_p, "min_p": min_p}
 
 
 # --- attention to a cache ---------------------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ def masked_after(q, k, v):
 
 
 RIGHT = {
-    "11b.1": [said(), said(2, 3, 4), {"top_k 2": " 2 ", "top_p 0.7": "3.", "min_p 0.3": 4}, said() | {"why": "sums"}],
+    "11b.1": [said(), said(2, 3, 4), {"top_k": " 2 ", "top_p": "3.", "min_p": 4}, said() | {"why": "sums"}],
     "11b.2": [2.147483648, "2.15", 2.1, np.float32(2.147), torch.tensor([2.14748]), 2**31 / 1e9],
     "11b.3": [attend, by_sdpa, by_loop, lambda q, k, v: attend(q.double(), k.double(), v.double())],
 }
@@ -71,7 +71,7 @@ WRONG = {
         (said(top_p=2, min_p=3), "0.65 together.* And .*0.13 is enough"),
         (said(top_k=6), "must be"),
         (said(top_k=True), "must be"),
-        ({"top_k 2": 2}, "keys"),
+        ({"top_k": 2}, "keys"),
         (2, "dict"),
     ],
     "11b.2": [
