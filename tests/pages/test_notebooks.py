@@ -250,7 +250,9 @@ def test_every_exercise_of_a_notebook_has_a_check_and_the_other_way_round():
     }  # fmt: skip
     chapters = {path.name.partition("_")[0] for path in NOTEBOOKS}
     assert asked == {number for number in exercises() if number.partition(".")[0] in chapters}
-    assert {number.partition(".")[0] for number in exercises()} <= chapters, "exercises of a chapter that does not exist"
+    assert {number.partition(".")[0] for number in exercises()} <= chapters, (
+        "exercises of a chapter that does not exist"
+    )
 
 
 def test_nbval_runs_exactly_the_notebooks_of_the_folder(monkeypatch):
