@@ -311,6 +311,11 @@ def test_a_good_notebook_has_no_problems(good):
     assert [problem for rule in RULES for problem in rule(nb, name)] == []
 
 
+def test_a_page_of_which_the_number_has_a_letter_has_no_problems(good):
+    text = json.dumps(good[1]).replace("99_made_up", "99b_made_up").replace("-99-", "-99b-").replace("99.", "99b.")
+    assert [problem for rule in RULES for problem in rule(json.loads(text), "99b_made_up")] == []
+
+
 def _set(place, key, value):
     def spoil(nb):
         nb["cells"][place][key] = value

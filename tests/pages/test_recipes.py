@@ -74,7 +74,7 @@ def test_page_03_trains_the_recipe():
 def test_page_05_trains_the_recipe():
     recipe = rooms.recipe("dcgan")
     images = data.digits().images[:256]
-    page = names("05_dcgan", "model-generator", "fit-code")
+    page = names("05_dcgan", "model-generator", "model-discriminator", "players-code", "fit-code")
     theirs = page["fit"](images, 10, progress=False)[2]
     run = setup(0)
     torch.manual_seed(run.seed)
