@@ -25,7 +25,7 @@ SHOWN = {"plot", "plt", "fig", "figure", "ax", "axes", "print", "display", "widg
 OLD = {  # pages from before the budget: what they exceed, as measured. It only shrinks.
     "00_start_here": {"run": 32, "shown": 36, "width": 136, "diagrams": 1},
     "01_generative_models": {"words": 2538, "lines": 368, "run": 40, "shown": 33, "width": 163, "diagrams": 1},
-    "03_vae": {"words": 2704, "lines": 504, "run": 43, "shown": 44, "width": 191, "diagrams": 1},
+    "03_vae": {"width": 117},
     "04_gan": {"words": 2771, "lines": 497, "cell": 28, "run": 53, "shown": 35, "width": 201, "diagrams": 1},
     "05_dcgan": {"words": 2962, "lines": 482, "cell": 32, "run": 57, "shown": 41, "width": 167, "diagrams": 1},
     "06_wgan_gp": {"words": 2801, "lines": 561, "cell": 31, "run": 63, "shown": 35, "width": 207, "diagrams": 1},
