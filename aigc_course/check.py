@@ -10,12 +10,11 @@ import difflib
 import html
 import inspect
 import re
-import sys
 import warnings
 from dataclasses import dataclass
 
 from aigc_course.plumbing import grading, rooms
-from aigc_course.plumbing.console import clean, say
+from aigc_course.plumbing.console import send
 from aigc_course.plumbing.grading import Exercise, NotAttempted, Wrong, text_of
 
 UNSAID = object()  # no answer was passed
@@ -100,13 +99,7 @@ check = Check()
 def _show(text: str, status: str = "not attempted", code: str = "") -> str:
     """Display `text` and below it `code`, as HTML and as plain text that say the same; print() outside IPython."""
     plain = f"{text}\n\n{code}" if code else text
-    if "IPython" not in sys.modules or sys.modules["IPython"].get_ipython() is None:
-        say(plain)
-    else:
-        from IPython.display import display
-
-        body = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
-        body += f"<pre>{html.escape(code)}</pre>" if code else ""
-        style = f"border-left: 4px solid {COLOURS[status]}; padding-left: 0.6em"
-        display({"text/plain": clean(plain), "text/html": f'<div style="{style}">{clean(body)}</div>'}, raw=True)
+    body = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    body += f"<pre>{html.escape(code)}</pre>" if code else ""
+    send(f'<div style="border-left: 4px solid {COLOURS[status]}; padding-left: 0.6em">{body}</div>', plain)
     return plain

@@ -1,14 +1,12 @@
-"""Muon: an optimizer for the matrices inside a network, which levels the singular values of each step.
-
-Source: Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
-"""
+"""Muon, an optimizer for the matrices inside a network, and a running average of weights that serves at any time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @torch.no_grad()
@@ -70,3 +68,30 @@ class Muon(torch.optim.Optimizer):
                 if group["weight_decay"]:
                     torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(params, updates, alpha=-group["lr"] * max(1, shape[0] / shape[1]) ** 0.5)
+
+
+class Average:
+    """A running average of a model's weights: `update()` after each optimizer step, then use `model`, in eval mode.
+
+    Update n, from 0, makes a weight d average + (1 - d) new with d = n / (n + 9), at most `decay`. Up to there about
+    the last tenth of all steps counts, so that it serves at any time (Karras et al. 2024, arXiv:2312.02696), while in
+    an EMA of fixed decay the untrained weights stay long. Running statistics are averaged too; integers are copied.
+    """
+
+    def __init__(self, model: nn.Module, decay: float = 1.0):
+        self.decay, self.n, self._source = decay, 0, model
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        weight, self.n = 1 - min(self.decay, self.n / (self.n + 9)), self.n + 1
+        for tensors in (nn.Module.parameters, nn.Module.buffers):
+            for average, new in zip(tensors(self.model), tensors(self._source), strict=True):
+                average.lerp_(new, weight) if average.is_floating_point() else average.copy_(new)
+
+    def state_dict(self) -> dict:
+        return {"decay": self.decay, "n": self.n, "average": self.model.state_dict()}
+
+    def load_state_dict(self, state: Mapping) -> None:
+        self.n = state["n"]
+        self.model.load_state_dict(state["average"])

@@ -1,18 +1,11 @@
 """Receipts: what each page reached, where and when, as `aigc-course run --save` wrote it."""
 
-import json
-import math
 import statistics
 from pathlib import Path
 from typing import Any
 
-from aigc_course.plumbing import rooms, tables
-
-NUMBER = int | float
-RUN = {"minutes": NUMBER, "peak_gb": NUMBER | None, "figures": {...: NUMBER | str | None}}
-CLAIM = {"text": str, "figure": str, "bound": str | None, "value": NUMBER | str | None, "met": bool | None}
-STUDY = {"chapter": str, "device": str, "date": str, "digest": str, "data": {...: str}}
-RECEIPT = STUDY | {"profile": str, "runs": [RUN], "claims": [CLAIM]}
+from aigc_course.plumbing import rooms, stored
+from aigc_course.plumbing.stored import check, read
 
 
 def load(chapter: str, profile: str | None = None, *, where: Path | None = None) -> dict[str, Any]:
@@ -24,7 +17,8 @@ def load(chapter: str, profile: str | None = None, *, where: Path | None = None)
     found = [check(read(path), path) for path in _paths(chapter, profile, where)]
     if not found:
         wanted = f"{chapter} in the {profile} profile" if profile else chapter
-        how = f"`aigc-course run {chapter} --save` writes one" if chapter[:1].isdigit() else "see benchmarks/"
+        command = f"study {chapter.removesuffix('.study')}" if chapter.endswith(".study") else f"run {chapter}"
+        how = f"`aigc-course {command} --save` writes one" if chapter[:1].isdigit() else "see benchmarks/"
         raise FileNotFoundError(f"there is no receipt of {wanted}: {how}")
     return max(found, key=lambda receipt: (receipt.get("profile") == "lesson", receipt.get("date", "")))
 
@@ -46,7 +40,7 @@ def rows(study: str, *, where: Path | None = None) -> list[dict[str, Any]]:
     A row has what was varied (variant, or task, start, n), perhaps its group among others of the study, the seed where
     seeds were kept apart, and figures by name. A new study keeps such dicts itself, as a list under "rows".
     """
-    return tables.of_study(load(study, where=where))
+    return stored.flat(load(study, where=where))
 
 
 def figures(chapter: str, profile: str | None = None, *, where: Path | None = None) -> dict[str, float]:
@@ -60,44 +54,3 @@ def columns(receipt: dict[str, Any]) -> dict[str, list[float]]:
     names = dict.fromkeys(name for run in runs for name in run)
     values = {name: [run[name] for run in runs if name in run] for name in names}
     return {name: column for name, column in values.items() if all(isinstance(v, int | float) for v in column)}
-
-
-def read(path: Path) -> Any:
-    """One JSON file. Raises ValueError where it is none, or holds what is no number to a computer: NaN, 400 digits."""
-
-    def finite(text: str, kind: type = float) -> float:
-        if not math.isfinite(float(text)):
-            raise ValueError(text)
-        return kind(text)
-
-    try:
-        numbers = {"parse_float": finite, "parse_constant": finite, "parse_int": lambda text: finite(text, int)}
-        return json.loads(path.read_bytes(), **numbers)
-    except (ValueError, RecursionError):
-        why = "it is not JSON, or has a number like NaN"
-        raise ValueError(f"{path.parent.name}/{path.name} is damaged: {why}; make it anew") from None
-
-
-def check(found: Any, path: Path) -> Any:
-    """What `read` found in a receipt or a study. Raises ValueError where it lacks what others read in it."""
-    receipt = path.stem.startswith("receipt.")
-    wrong = fault(found, RECEIPT if receipt else STUDY if path.stem == "study" else {})
-    if wrong or (receipt and not found["runs"]):
-        why = f"{wrong or 'runs'} is not as it should be"
-        raise ValueError(f"{path.parent.name}/{path.name} is damaged: {why}; make it anew")
-    return found
-
-
-def fault(part: Any, kind: Any, name: str = "a part") -> str:
-    """The name of the first part that is not of its kind, or "".
-
-    kind: a type, [the kind of each entry], {name: its kind} or, for any names, {...: their kind}.
-    """
-    if isinstance(kind, dict) and isinstance(part, dict):
-        parts = [(part.get(key, ...), kind[key], key) for key in kind if key is not ...]
-        parts += [(value, kind[...], name) for value in part.values() if ... in kind]
-    elif isinstance(kind, list) and isinstance(part, list):
-        parts = [(entry, kind[0], name) for entry in part]
-    else:
-        return name if isinstance(kind, list | dict) or not isinstance(part, kind) else ""
-    return next(filter(None, (fault(*each) for each in parts)), "")

@@ -1,8 +1,6 @@
 """What a run is and what it reached: seed, device, precision, profile, budgets, figures, claims."""
 
 import json
-import math
-import operator
 import random
 import re
 import sys
@@ -13,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aigc_course.plumbing import fetch, machine, rooms, style, tables
+from aigc_course.plumbing import claims, fetch, machine, rooms, style, tables
 from aigc_course.plumbing.console import say
 from aigc_course.plumbing.settings import setting, write_atomically
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 MARKUP = re.compile(r"<[a-zA-Z/!?]|-->")  # tags and comments, which would break the pages that show claims
-COMPARISONS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 
 
 class ClaimFailed(AssertionError):
@@ -79,8 +76,8 @@ class Run:
         """
         entries = tomllib.loads((rooms.place("chapters") / page / "claims.toml").read_text(encoding="utf-8"))["claim"]
         found = [self._judge(**e) for e in entries if not e.pop("optional", False) or e["figure"] in self.figures]
-        tables.show([row for row, *_ in found], digits=4, note=_data())
-        _insist([line for _, line, met in found if met is False])
+        tables.show([claims.row(*one) for one in found], digits=4, note=claims.data())
+        _insist(*found)
 
     def claim(
         self, figure: str, text: str, *, lesson: str | None = None, full: str | None = None, standin: str | None = None
@@ -92,34 +89,18 @@ class Run:
         figure that was never recorded does not hold in any.
         Raises ClaimFailed where the claim does not hold and AIGC_STRICT is 1, ValueError for a bad bound or text.
         """
-        _, line, met = self._judge(figure, text, lesson, full, standin)
-        say(line)
-        _insist([line] if met is False else [])
-        return met
+        found = self._judge(figure, text, lesson=lesson, full=full, standin=standin)
+        say(claims.line(*found))
+        _insist(found)
+        return found[0]["met"]
 
-    def _judge(
-        self, figure: str, text: str, lesson: str | None = None, full: str | None = None, standin: str | None = None
-    ) -> tuple[dict[str, Any], str, bool | None]:
-        """Keep a claim and whether it is met. Returns its row in the table of claims, its line, and met."""
+    def _judge(self, figure: str, text: str, **bounds: str | None) -> tuple[dict[str, Any], str]:
         if not isinstance(text, str) or not text.strip() or not text.isprintable() or MARKUP.search(text):
             raise ValueError(f"a claim is one line of words, without <tags> and comments, not {text!r}")
-        for bound in (lesson, full, standin):
-            _holds(0, "<= 0" if bound is None else bound)  # a mistake in any of them shows in every profile
-        bound = standin if fetch.standin_in_use() else full if self.profile == "full" else lesson
-        value, met = self.figures.get(figure), None
-        if bound is None or (self.profile == "smoke" and value is not None):
-            of_data = fetch.standin_in_use() and self.profile != "smoke"
-            reason = "with stand-in data" if of_data else f"in the {self.profile} profile"
-            verdict, claimed = f"not claimed {reason}", ""
-        else:
-            met = value is not None and _holds(value, bound)
-            verdict, claimed = "held" if met else "NOT HELD", f", claimed {bound}"
-        self.claimed[figure, text] = {"text": text, "figure": figure, "bound": bound, "value": value, "met": met}
+        found = claims.judge(figure, text, self.figures.get(figure), self.profile, **bounds)
+        self.claimed[figure, text] = found[0]
         self._write()
-        shown = "was never recorded" if value is None else f"= {value:.4g}"
-        row = {"claim": text, "figure": figure, "value": value, "bound": bound if claimed else None}
-        row["verdict"] = verdict if value is not None or not claimed else f"{verdict}: never recorded"
-        return row, f"{verdict}: {text} ({figure} {shown}{claimed}; {_data()})", met
+        return found
 
     def _write(self) -> None:
         """Write what is known so far to AIGC_RUN_FILE, where `aigc-course run` looks for it."""
@@ -130,30 +111,16 @@ class Run:
         state |= {"peak_gb": machine.peak_gb()}
         if self.device.type == "cuda":
             state["peak_gpu_gb"] = sys.modules["torch"].cuda.max_memory_allocated() / 1e9
-        state["figures"] = {name: _finite(value) for name, value in self.figures.items()}
-        state["claims"] = [claim | {"value": _finite(claim["value"])} for claim in self.claimed.values()]
+        state["figures"] = {name: claims.finite(value) for name, value in self.figures.items()}
+        state["claims"] = [claim | {"value": claims.finite(claim["value"])} for claim in self.claimed.values()]
         write_atomically(Path(path), lambda file: file.write_text(json.dumps(state, indent=1), encoding="utf-8"))
 
 
-def _data() -> str:
-    return f"data: {', '.join(f'{name} {source}' for name, source in fetch.used.items()) or 'none'}"
-
-
-def _insist(lines: list[str]) -> None:
-    if lines and setting("AIGC_STRICT", "0", "1") == "1":
-        raise ClaimFailed("\n".join(lines))
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None  # JSON knows no NaN
-
-
-def _holds(value: float, bound: str) -> bool:
-    try:
-        comparison, limit = bound.split()
-        return COMPARISONS[comparison](value, float(limit))
-    except (AttributeError, KeyError, ValueError):
-        raise ValueError(f'a bound reads like "<= 95" or ">= 0.97", not {bound!r}') from None
+def _insist(*found: tuple[dict[str, Any], str]) -> None:
+    """Raise ClaimFailed where AIGC_STRICT is 1 and a claim does not hold."""
+    failed = [claims.line(*one) for one in found if one[0]["met"] is False]
+    if failed and setting("AIGC_STRICT", "0", "1") == "1":
+        raise ClaimFailed("\n".join(failed))
 
 
 def setup(seed: int = 0) -> Run:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aigc_course.plumbing.console import Progress, say
 from aigc_course.plumbing.settings import write_atomically
@@ -132,28 +133,26 @@ def evaluating(model: nn.Module, autocast: AbstractContextManager | None = None)
 class EMA:
     """An exponential moving average of a model's weights: `update()` after each optimizer step, then use `model`.
 
-    `model` is a copy in eval mode. The first update copies; update n, from 0, makes a weight d average + (1 - d) new
-    with d = n / (n + 9), at most `decay`, for with `decay` alone the untrained weights stay long. Running statistics
-    are averaged likewise: the last weights' would not fit averaged ones (DCGAN). Integer buffers are copied.
+    `model` is a copy in eval mode. The first update copies the weights, each later one makes them
+    decay * average + (1 - decay) * new; buffers are copied each time.
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.999):
-        self.decay, self.n, self._source = decay, 0, model
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.decay, self._source = decay, model
+        self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval().requires_grad_(False)
 
-    @torch.no_grad()
+    @property
+    def model(self) -> nn.Module:
+        return self._average.module
+
     def update(self) -> None:
-        weight, self.n = 1 - min(self.decay, self.n / (self.n + 9)), self.n + 1
-        for tensors in (nn.Module.parameters, nn.Module.buffers):
-            for average, new in zip(tensors(self.model), tensors(self._source), strict=True):
-                average.lerp_(new, weight) if average.is_floating_point() else average.copy_(new)
+        self._average.update_parameters(self._source)
 
     def state_dict(self) -> dict:
-        return {"decay": self.decay, "n": self.n, "average": self.model.state_dict()}
+        return {"decay": self.decay, "average": self._average.state_dict()}
 
     def load_state_dict(self, state: Mapping) -> None:
-        self.n = state["n"]
-        self.model.load_state_dict(state["average"])
+        self._average.load_state_dict(state["average"])
 
 
 class Resume:
@@ -260,24 +259,22 @@ def load(model: nn.Module, path: str | os.PathLike) -> None:
 
 
 def same(ours: nn.Module, theirs: nn.Module, *inputs: Any, atol: float = 1e-5, method: str = "forward") -> None:
-    """Say that two models are the same function: copy the state of `ours` into `theirs`, and compare what they return.
+    """Copy the state of `ours` into `theirs`, and say that both then return the same for `inputs`.
 
-    Both run in eval mode, without gradients and from one seed, on `inputs` (tensors or whatever the models take).
-    method: what is compared, such as "encode". They return a tensor, or tuples of tensors. Raises AssertionError where
-    a number differs by more than `atol`, or shapes do; load_state_dict raises RuntimeError for other parts.
+    They run in eval mode, without gradients, from one seed. method: what is called, such as "encode"; it returns a
+    tensor or a tuple of tensors. Raises AssertionError where shapes differ, or a number by more than `atol`.
     """
     theirs.load_state_dict(ours.state_dict())
-    found = []
+    found, what = [], type(theirs).__name__ + (f".{method}" if method != "forward" else "")
     for model in (ours, theirs):
         with evaluating(model), torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(0)
-            outputs = model(*inputs) if method == "forward" else getattr(model, method)(*inputs)
+            outputs = (model if method == "forward" else getattr(model, method))(*inputs)
             found.append(outputs if isinstance(outputs, tuple | list) else (outputs,))
-    what = type(theirs).__name__ + ("" if method == "forward" else f".{method}")
-    ours_, theirs_ = ([tuple(t.shape) for t in outputs] for outputs in found)
-    if ours_ != theirs_:
-        raise AssertionError(f"the package's {what} returns the shapes {theirs_}, ours {ours_}")
-    largest = float(torch.stack([(a.float() - b.float()).abs().max() for a, b in zip(*found, strict=True)]).max())
+    shapes = [[tuple(tensor.shape) for tensor in outputs] for outputs in found]
+    if shapes[0] != shapes[1]:
+        raise AssertionError(f"the package's {what} returns the shapes {shapes[1]}, ours {shapes[0]}")
+    largest = torch.stack([(a.float() - b.float()).abs().max() for a, b in zip(*found, strict=True)]).max().item()
     if not largest <= atol:  # nor where it is NaN
         raise AssertionError(f"the package's {what} is another: largest difference {largest:.3g}, more than {atol:g}")
     say(f"the package's {what} is the same: largest difference {largest:.2g}")

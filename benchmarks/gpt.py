@@ -21,7 +21,7 @@ from side_by_side import Contestant, Plain
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aigc_course import data, gpt, metrics, text, train
+from aigc_course import data, gpt, metrics, optim, text
 from aigc_course.plumbing import rooms
 
 BATCH, CONTEXT = 12, 64
@@ -96,7 +96,7 @@ class Benchmark(side_by_side.Benchmark):
         def start(seed: int) -> tuple[Iterator, Callable[[], float]]:
             if gpt2:
                 model = self.plain_model()
-                average = train.EMA(model, settings.decay)
+                average = optim.Average(model, settings.decay)
             else:
                 model, average = self.recipe.build(settings, self.n_characters)
             autocast = torch.autocast("cpu", torch.bfloat16, enabled=bf16)

@@ -184,21 +184,25 @@ def contestants(bench: Benchmark, tuned: Plain, bf16: bool, at_most: int) -> lis
     return found
 
 
-def tune(bench: Benchmark, at_most: int) -> dict:
+def tune(bench: Benchmark, at_most: int, before: list[dict]) -> dict:
     """Each rate with each schedule, trained once for the whole budget, judged on held-out training data.
 
-    Where the best rate is the highest one tried, twice that rate is tried too, and so on.
+    Where the best rate is the highest one tried, twice that rate is tried too, and so on. before: rows of an earlier
+    search, which are kept and not trained again.
     """
+    known = {Plain(row["lr"], row["to_zero"]): row["held_out"] for row in before}
     bench.load(held_out=True)
     n_steps, tried, rates = min(bench.plain_steps, at_most), [], list(bench.rates)
     for lr in rates:
         for plain in (Plain(lr), Plain(lr, to_zero=True)):
-            one = Contestant(str(plain), bench.tried(plain, n_steps), n_steps, n_steps)
-            one.begin(seed=0)
-            while not one.over(-math.inf):
-                one.advance()
-            tried.append(asdict(plain) | {"held_out": finite(one.points[-1][1])})
-            print(f"  {plain}: {one.points[-1][1]:.4f} on held-out training data", flush=True)
+            if plain not in known:
+                one = Contestant(str(plain), bench.tried(plain, n_steps), n_steps, n_steps)
+                one.begin(seed=0)
+                while not one.over(-math.inf):
+                    one.advance()
+                known[plain] = finite(one.points[-1][1])
+                print(f"  {plain}: {one.points[-1][1]:.4f} on held-out training data", flush=True)
+            tried.append(asdict(plain) | {"held_out": known[plain]})
         best = min((row for row in tried if row["held_out"] is not None), key=lambda row: row["held_out"])
         if lr == rates[-1] == best["lr"] and not bench.trial:
             rates.append(2 * lr)
@@ -280,6 +284,7 @@ def main(bench: Benchmark, argv: list[str] | None = None) -> dict | None:
     parser.add_argument(
         "--tune", action="store_true", help="only search the plain recipe's rate and schedule; store it"
     )
+    parser.add_argument("--further", action="store_true", help="with --tune: keep the rows of the stored search")
     parser.add_argument("--words", action="store_true", help="only write the README's lines of the receipt anew")
     parser.add_argument("--trial", type=int, help=argparse.SUPPRESS)  # steps at most, for tests; stand-ins are allowed
     args = parser.parse_args(argv)
@@ -293,7 +298,9 @@ def main(bench: Benchmark, argv: list[str] | None = None) -> dict | None:
     at_most = args.trial or 10**9
     bench.trial = bool(args.trial)
     known = stored.get("tuning") or bench.tuned and {"date": None, "tried": [], "chosen": asdict(bench.tuned)}
-    tuning = known if known and not args.tune else tune(bench, at_most)
+    tuning = (
+        known if known and not args.tune else tune(bench, at_most, known["tried"] if known and args.further else [])
+    )
     if args.tune:
         return {"tuning": tuning} if args.trial else save(stored | {"benchmark": bench.name, "tuning": tuning})
     result = measure(bench, tuning, args.threads, args.repeats, at_most)

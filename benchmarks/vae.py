@@ -17,7 +17,7 @@ import torch
 from side_by_side import Contestant, PerItem, Plain
 from torch import Tensor, nn
 
-from aigc_course import data, metrics, train, vae
+from aigc_course import data, metrics, optim, train, vae
 from aigc_course.plumbing import rooms
 
 BATCH = 128
@@ -84,7 +84,7 @@ class Benchmark(side_by_side.Benchmark):
     def ours(self, settings, bf16: bool, model: type[nn.Module] | None = None) -> side_by_side.Start:
         def start(seed: int) -> tuple[Iterator, Callable[[], float]]:
             built = self.recipe.build(settings, self.images)
-            built, average = (plain := model(), train.EMA(plain, settings.decay)) if model else built
+            built, average = (plain := model(), optim.Average(plain, settings.decay)) if model else built
             autocast = torch.autocast("cpu", torch.bfloat16, enabled=bf16)
             steps = self.recipe.fit(built, average, settings, self.images, seed=seed, autocast=autocast)
             return steps, self.loss(average.model)

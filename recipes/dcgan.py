@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from aigc_course import data, gan, metrics, train
+from aigc_course import data, gan, metrics, optim, train
 from aigc_course.runtime import setup
 
 
@@ -47,7 +47,7 @@ class Players(NamedTuple):
     """The generator, its averaged copy, and the discriminator."""
 
     generator: gan.Generator
-    average: train.EMA
+    average: optim.Average
     discriminator: nn.Module
 
 
@@ -55,7 +55,7 @@ def build(settings: Settings, device: torch.device | str = "cpu") -> Players:
     """The untrained players."""
     generator = gan.Generator(settings.latent_dim).to(device, memory_format=torch.channels_last)
     discriminator = gan.Discriminator().to(device, memory_format=torch.channels_last)
-    return Players(generator, train.EMA(generator, settings.decay), discriminator)
+    return Players(generator, optim.Average(generator, settings.decay), discriminator)
 
 
 def fit(

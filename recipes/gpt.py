@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from aigc_course import data, gpt, metrics, text, train
+from aigc_course import data, gpt, metrics, optim, text
 from aigc_course.runtime import setup
 
 
@@ -40,20 +40,20 @@ class Settings:
 
 
 PAGE = Settings()
-SHORT = replace(PAGE, context=64, n_layers=4, n_steps=130, batch_size=16, lr=0.02, lr_embedding=0.02, fall=0.8,
-                decay=0.0)  # fmt: skip
+SHORT = replace(PAGE, context=64, n_layers=3, n_steps=300, batch_size=16, lr=0.02, lr_embedding=0.02, lr_rest=0.01,
+                fall=0.9, decay=1.0)  # fmt: skip
 
 
-def build(settings: Settings, vocab_size: int, device: torch.device | str = "cpu") -> tuple[gpt.GPT, train.EMA]:
+def build(settings: Settings, vocab_size: int, device: torch.device | str = "cpu") -> tuple[gpt.GPT, optim.Average]:
     """The untrained model and its averaged copy, which with decay 0 is the last model itself."""
     s = settings
     model = gpt.GPT(gpt.GPTConfig(vocab_size, s.context, s.n_layers, s.n_heads, s.width)).to(device)
-    return model, train.EMA(model, s.decay)
+    return model, optim.Average(model, s.decay)
 
 
 def fit(
     model: gpt.GPT,
-    average: train.EMA,
+    average: optim.Average,
     settings: Settings,
     ids: Tensor,
     *,

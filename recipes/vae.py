@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from aigc_course import data, metrics, train, vae
+from aigc_course import data, metrics, optim, train, vae
 from aigc_course.runtime import setup
 
 
@@ -43,10 +43,10 @@ SHORT = replace(PAGE, latent_dim=20, width=256, n_steps=800, lr=6e-3, rise=0.02,
                 weight_decay=0.0, binarised=0.0)  # fmt: skip
 
 
-def build(settings: Settings, images: Tensor) -> tuple[vae.VAE, train.EMA]:
+def build(settings: Settings, images: Tensor) -> tuple[vae.VAE, optim.Average]:
     """The untrained model and its averaged copy. images: (N, C, H, W) in [0, 1]; the decoder starts at their mean."""
     model = vae.VAE(settings.latent_dim, settings.width, mean=images.mean(dim=0)).to(images.device)
-    return model, train.EMA(model, settings.decay)
+    return model, optim.Average(model, settings.decay)
 
 
 def rate(step: int, settings: Settings) -> float:
@@ -57,7 +57,7 @@ def rate(step: int, settings: Settings) -> float:
 
 def fit(
     model: vae.VAE,
-    average: train.EMA,
+    average: optim.Average,
     settings: Settings,
     images: Tensor,
     *,

@@ -291,6 +291,8 @@ def badges(args: argparse.Namespace) -> int:
         first, *rest = [line for line in title.source.splitlines() if "mybinder.org/v2/" not in line]
         text = "\n".join(rest).strip("\n")
         title.source = f"{first}\n\n{readme.badges(new, path.stem)}\n\n{text}".rstrip("\n")
+        if "git+" not in setup.source:  # a new page: its imports alone
+            setup.source = f"{readme.SETUP.format(address=new, version=__version__)}\n{setup.source}"
         setup.source = re.sub(rf"(https://github\.com/){digests.ADDRESS}", rf"\g<1>{new}", setup.source)
         setup.source = re.sub(r"(git\+\S*?@v)\d[\w.]*\w", rf"\g<1>{__version__}", setup.source)
         if (title.source, setup.source) != before:

@@ -48,6 +48,19 @@ def figures_text(receipt: dict[str, Any]) -> str:
     return ", ".join(f"{name} {spread(values)}" for name, values in receipts.columns(receipt).items())
 
 
+SETUP = """# Colab and Kaggle install the course here, at this page's version. Elsewhere nothing is installed.
+from os import environ, system
+
+course = "git+https://github.com/{address}@v{version}"
+if {{"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}} & set(environ):
+    system(f"pip show -qq aigc-course || pip install -q {{course}}")
+
+import aigc_course  # missing? pip install what `course` says (Kaggle: Internet on; no tag: @main)
+
+aigc_course.expect(course)
+"""
+
+
 def badges(address: str, name: str) -> str:
     """The Colab and Binder badges of a notebook, as one line of markdown. address: OWNER/REPO; name: "03_vae"."""
     binder = f"https://mybinder.org/v2/gh/{address}/main?labpath=notebooks/{name}.ipynb"

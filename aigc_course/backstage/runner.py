@@ -27,14 +27,13 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from tqdm import tqdm
 
-from aigc_course import receipts
 from aigc_course.backstage.pages import code_cells
-from aigc_course.plumbing import machine, rooms
+from aigc_course.plumbing import machine, rooms, stored
 
 MOST = 5_000_000  # characters that a cell may write, those of pictures included
 NUMBER = int | float | None
 RECORDED = {"profile": str, "device": str, "torch": str, "peak_gb": NUMBER, "data": {...: str}}
-RECORDED |= {"figures": {...: NUMBER}, "claims": [receipts.CLAIM]}
+RECORDED |= {"figures": {...: NUMBER}, "claims": [stored.CLAIM]}
 
 
 @dataclass
@@ -183,8 +182,8 @@ def _recorded(path: Path) -> dict[str, Any]:
     """What a notebook recorded (`runtime.Run` writes it), {} for nothing. Raises ValueError where it is damaged."""
     if not path.is_file():
         return {}
-    run = receipts.read(path)
-    wrong = receipts.fault(run, RECORDED)
+    run = stored.read(path)
+    wrong = stored.fault(run, RECORDED)
     if wrong or run["profile"] not in ("smoke", "lesson", "full"):
         raise ValueError(f"What the notebook recorded is damaged: {wrong or 'profile'} is not as it should be.")
     return run

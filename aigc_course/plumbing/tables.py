@@ -1,4 +1,4 @@
-"""Tables: rows of figures, as HTML in a notebook and as aligned text elsewhere, and the rows that studies store."""
+"""Tables: rows of figures, as HTML in a notebook and as aligned text elsewhere."""
 
 import html
 import itertools
@@ -19,8 +19,8 @@ def text_of(value: Any, digits: int) -> str:
         return "–"
     if not _is_number(value):
         return " ".join(str(value).split())
-    if isinstance(value, int) or not math.isfinite(value) or value == 0:
-        return f"{value:,g}" if isinstance(value, float) else f"{value:,}"
+    if isinstance(value, int) or value == 0 or not math.isfinite(value):
+        return f"{value:,}".removesuffix(".0")
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # after rounding: 9.999 counts as 10.0
     if not -5 < exponent < 15:
         return f"{value:.{digits - 1}e}"
@@ -33,12 +33,11 @@ def _is_number(value: Any) -> bool:
 
 def show(rows: Mapping | Iterable[Mapping], digits: int = 3, title: str | None = None, note: str = "") -> None:
     """Show rows, {name: {column: value}} or dicts: in a notebook as HTML, elsewhere as text; below them a note."""
-    records = [{"": k} | {**row} for k, row in rows.items()] if isinstance(rows, Mapping) else [{**row} for row in rows]
+    records = [{"": k, **row} for k, row in rows.items()] if isinstance(rows, Mapping) else list(rows)
     columns = list(dict.fromkeys(name for record in records for name in record))
     if not columns:
         raise ValueError("a table has at least one row with one column; this one has none")
-    values = [[record.get(name) for name in columns] for record in records]
-    values = [[v.item() if hasattr(v, "item") else v for v in row] for row in values]  # of tensors and arrays
+    values = [[v.item() if hasattr(v := record.get(name), "item") else v for name in columns] for record in records]
     right = [any(map(_is_number, c)) and all(v is None or _is_number(v) for v in c) for c in zip(*values, strict=True)]
     cells = [[str(name) for name in columns], *([text_of(v, digits) for v in row] for row in values)]
     plain = [title] * bool(title) + [_aligned(cells, right)] + [note] * bool(note)
@@ -48,17 +47,17 @@ def show(rows: Mapping | Iterable[Mapping], digits: int = 3, title: str | None =
 def _html(cells: list[list[str]], right: list[bool], title: str | None, note: str, names: bool) -> str:
     def row(texts: list[str], header: bool) -> str:
         said = ""
-        for i, (text, to_right) in enumerate(zip(texts, right, strict=True)):
+        for i, text in enumerate(texts):
             tag = ' scope="col"' if header else ' scope="row"' if names and i == 0 else ""
-            side = "right" if to_right else "left"  # said twice: GitHub keeps no style, JupyterLab's overrules align
+            side = "right" if right[i] else "left"  # said twice: GitHub keeps no style, JupyterLab's overrules align
             kind = "th" if tag else "td"
             said += f'<{kind}{tag} align="{side}" style="text-align: {side}">{html.escape(text)}</{kind}>'
         return f"<tr>{said}</tr>"
 
     caption = f"<caption>{html.escape(title)}</caption>" if title else ""
-    head, body = row(cells[0], True), "".join(row(texts, False) for texts in cells[1:])
+    head, *body = (row(texts, header=texts is cells[0]) for texts in cells)
     below = f"<p><em>{html.escape(note)}</em></p>" if note else ""
-    return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>{below}"
+    return f"<table>{caption}<thead>{head}</thead><tbody>{''.join(body)}</tbody></table>{below}"
 
 
 def _width(text: str) -> int:
@@ -75,20 +74,3 @@ def _aligned(cells: list[list[str]], right: list[bool]) -> str:
         parts = [gap + text if r else text + gap for gap, text, r in zip(gaps, line, right, strict=True)]
         lines[i] = "  ".join(parts).rstrip()
     return "\n".join(lines)
-
-
-def of_study(study: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a stored study as flat dicts, in whatever way it keeps them: see `receipts.rows`."""
-    if isinstance(study.get("rows"), list):
-        return [dict(row) for row in study["rows"]]
-    found = [{"variant": row["name"], **row} if "name" in row else dict(row) for row in study.get("runs", ())]
-    for row in found:
-        row.pop("name", None)
-    found += [{"variant": name, **row} for name, row in study.get("rows", {}).items()]
-    for group, part in study.get("parts", {}).items():
-        found += [{"group": group, "variant": name, **row} for name, row in part.items()]
-    found += [{"group": "scaling", **row} for row in study.get("scaling", {}).get("runs", ())]
-    by_seed = zip(*study["vae"].values(), strict=True) if "vae" in study else ()
-    for seed, values in zip(study["seeds"], by_seed, strict=False):
-        found.append({"variant": "vae", "seed": seed, **dict(zip(study["vae"], values, strict=True))})
-    return found

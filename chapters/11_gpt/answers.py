@@ -85,33 +85,6 @@ def in_place_discount(counts, shorter, d):
     return counts.clamp(min=0) / C + d * n / C * shorter
 
 
-# --- attention to a cache ---------------------------------------------------------------------------------------------
-
-
-def attend(q, k, v, *, hidden=None, scale=None, axis=-1, fill=-math.inf):
-    T, S, d = q.shape[-2], k.shape[-2], q.shape[-1]
-    hidden = torch.ones(T, S).triu(S - T + 1).bool() if hidden is None else hidden(T, S)
-    scores = (q @ k.mT / (scale or d**0.5)).masked_fill(hidden, fill)
-    return scores.softmax(axis) @ v
-
-
-def by_sdpa(q, k, v):
-    T, S = q.shape[-2], k.shape[-2]
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=torch.ones(T, S, dtype=torch.bool).tril(S - T))
-
-
-def by_loop(q, k, v):
-    T, S = q.shape[-2], k.shape[-2]
-    rows = [F.scaled_dot_product_attention(q[:, :, i : i + 1], k[:, :, : S - T + i + 1], v[:, :, : S - T + i + 1])
-            for i in range(T)]  # fmt: skip
-    return torch.cat(rows, dim=2)
-
-
-def masked_after(q, k, v):
-    T, S = q.shape[-2], k.shape[-2]
-    return ((q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) * torch.ones(T, S).tril(S - T)) @ v
-
-
 RIGHT = {
     "11.1": [
         said(),
@@ -129,10 +102,9 @@ RIGHT = {
         ),
     ],
     "11.4": [discount, discount_row_by_row, numpy_discount, lambda c, s, d: discount(c.double(), s.double(), d)],
-    "11.5": [attend, by_sdpa, by_loop, lambda q, k, v: attend(q.double(), k.double(), v.double())],
 }  # fmt: skip
 
-STUBS = {number: BLANK for number in ("11.3", "11.4", "11.5")} | {
+STUBS = {number: BLANK for number in ("11.3", "11.4")} | {
     "11.1": [(None,), (dict.fromkeys(said()),), (said(best_order=None),), (said(training_nats=...),),
              (said(validation_nats=""),)],
     "11.2": [(None,), (...,)],
@@ -204,25 +176,5 @@ WRONG = {
         (in_place_discount, "changes its argument `counts` in place"),
         (lambda c, s, d: discount(c, s, d)[None], "left over"),
         (lambda c: c, "raises `TypeError"),
-    ],
-    "11.5": [
-        (lambda q, k, v: F.scaled_dot_product_attention(q, k, v), "nothing is hidden"),
-        (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), "begins at the first key"),
-        (lambda q, k, v: attend(q, k, v, hidden=lambda T, S: torch.ones(T, S).triu(S - T).bool()).nan_to_num(),
-         "must see itself"),
-        (lambda q, k, v: attend(q, k, v, hidden=lambda T, S: torch.ones(T, S).triu(S - T + 2).bool()), "off by one"),
-        (lambda q, k, v: attend(q, k, v, hidden=lambda T, S: torch.ones(T, S).tril(S - T).bool()).nan_to_num(),
-         "past is hidden"),
-        (lambda q, k, v: attend(q, k, v, hidden=lambda T, S: torch.ones(T, S).tril(S - T - 1).bool()), "inverted"),
-        (lambda q, k, v: attend(q, k, v, scale=1), "not divided"),
-        (lambda q, k, v: attend(q, k, v, scale=q.shape[-1]), "divided by d; "),
-        (lambda q, k, v: attend(q, k, v, scale=k.shape[-2] ** 0.5), "number of keys"),
-        (lambda q, k, v: attend(q, k, v, scale=(q.shape[1] * q.shape[-1]) ** 0.5), "all heads' features"),
-        (lambda q, k, v: attend(q, k, v, fill=0), "hidden scores become 0"),
-        (lambda q, k, v: attend(q, k, v, axis=-2).nan_to_num(), "over the queries"),
-        (masked_after, "do not sum to 1. Mask"),
-        (lambda q, k, v: attend(q, k, v).transpose(1, 2).flatten(2), "side by side"),
-        (lambda q, k, v: attend(q, k, v)[0], "returns shape"),
-        (lambda q: q, "raises `TypeError"),
     ],
 }  # fmt: skip

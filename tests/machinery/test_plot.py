@@ -531,8 +531,6 @@ def test_panels_are_an_array_of_axes_in_the_courses_style():
     assert len(axes) == 3 and fig.get_size_inches().tolist() == [9, 2] and fig.get_facecolor() == (1, 1, 1, 1)
     assert axes[0].get_shared_y_axes().joined(axes[0], axes[2])
     assert len(plot.panels(1)[1]) == 1
-    fig, axes = plot.panels(5, nrows=2)
-    assert len(axes) == 5 and len(fig.axes) == 6 and not fig.axes[5].axison
 
 
 # Stored studies
@@ -584,8 +582,14 @@ def test_a_study_over_x_is_curves_with_bands(stored):
     assert (ax.get_xscale(), ax.get_xlabel(), ax.get_ylabel()) == ("log", "n", "BLEU")
     plot.study("05_dcgan", "score", by="start", x="n", only={"start": ["LoRA"]}, ax=(ax := plt.subplots()[1]))
     assert [line.get_label() for line in ax.lines] == ["LoRA"]
-    with pytest.raises(ValueError, match="no row of the study of 05_dcgan has variant, no x and score"):
+    with pytest.raises(ValueError, match="no row of the study has variant, score as asked"):
         plot.study("05_dcgan", "score")
+
+
+def test_a_study_that_is_not_stored_is_said(stored, capsys):
+    assert plot.study("05_dcgan", "fd") is None
+    said = "there is no receipt of 05_dcgan.study: `aigc-course study 05_dcgan --save` writes one"
+    assert capsys.readouterr().out == f"{said}\n"
 
 
 # Tables

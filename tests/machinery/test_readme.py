@@ -55,6 +55,15 @@ def test_an_address_that_cannot_be_one_is_refused(repo, capsys, address):
     assert capsys.readouterr().err == f"aigc-course: {address} is not of the form OWNER/REPO\n"
 
 
+def test_badges_put_the_setup_before_the_imports_of_a_new_page(repo):
+    path = chapter(repo, "03_vae", setup="import torch")
+    assert cli.main(["badges", "teacher/her.course"]) == 0
+    source = nbformat.read(path, as_version=4).cells[1].source
+    assert source == f"{readme.SETUP.format(address='teacher/her.course', version=cli.__version__)}\nimport torch"
+    assert f'course = "git+https://github.com/teacher/her.course@v{cli.__version__}"' in source
+    assert cli.main(["badges", "--check"]) == 0
+
+
 def test_badges_say_which_notebooks_get_none(repo, capsys):
     good = chapter(repo, "03_vae", setup="1")
     chapter(repo, "04_gan", setup="1").write_text("")

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
-from aigc_course import train
+from aigc_course import optim, train
 from aigc_course.plumbing import console
 from aigc_course.plumbing.states import digest, fingerprint, outline
 
@@ -250,39 +250,62 @@ def test_reading_the_log():
 
 def test_ema_by_hand():
     model = nn.Linear(1, 1, bias=False)
-    ema = train.EMA(model, decay=0.15)
-    for weight in (1.0, 2.0, 4.0):  # 2 / 11 is above the decay, 1 / 10 is not
+    ema = train.EMA(model, decay=0.9)
+    for weight in (1.0, 2.0, 4.0):
         nn.init.constant_(model.weight, weight)
         ema.update()
-    assert ema.model.weight.item() == pytest.approx(0.15 * (0.1 * 1 + 0.9 * 2) + 0.85 * 4)
+    assert ema.model.weight.item() == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 4)
     assert model.weight.item() == 4 and model.training
     assert not ema.model.training and not ema.model.weight.requires_grad
 
 
+def test_ema_copies_buffers():
+    model = nn.BatchNorm1d(2)
+    ema = train.EMA(model)
+    for _ in range(3):
+        model(torch.randn(8, 2))
+        ema.update()
+    assert torch.equal(ema.model.running_mean, model.running_mean)
+    assert ema.model.num_batches_tracked == 3
+
+
+def test_a_running_average_by_hand():
+    model = nn.Linear(1, 1, bias=False)
+    average = optim.Average(model, decay=0.15)
+    for weight in (1.0, 2.0, 4.0):  # 2 / 11 is above the decay, 1 / 10 is not
+        nn.init.constant_(model.weight, weight)
+        average.update()
+    assert average.model.weight.item() == pytest.approx(0.15 * (0.1 * 1 + 0.9 * 2) + 0.85 * 4)
+    assert model.weight.item() == 4 and model.training
+    assert not average.model.training and not average.model.weight.requires_grad
+
+
 def test_early_averages_forget_the_untrained_weights_and_late_ones_have_the_decay():
     model = nn.Linear(1, 1, bias=False)
-    ema = train.EMA(model, decay=0.995)
+    average = optim.Average(model, decay=0.995)
     nn.init.constant_(model.weight, 1.0)
-    ema.update()
+    average.update()
     nn.init.zeros_(model.weight)
     for _ in range(100):
-        ema.update()
-    assert ema.model.weight.item() < 1e-6  # the decay alone would have left 0.6 of them
-    ema.n = 10**6
+        average.update()
+    assert average.model.weight.item() < 1e-6  # the decay alone would have left 0.6 of them
+    average.n = 10**6
     nn.init.constant_(model.weight, 1.0)
-    ema.update()
-    assert ema.model.weight.item() == pytest.approx(0.005, rel=1e-3)
+    average.update()
+    assert average.model.weight.item() == pytest.approx(0.005, rel=1e-3)
 
 
-def test_ema_averages_running_statistics_and_copies_counts():
+def test_an_average_averages_running_statistics_and_copies_counts():
     model = nn.BatchNorm1d(2)
-    ema, means = train.EMA(model), []
+    average, means = optim.Average(model), []
     for step in range(3):
         model(torch.randn(8, 2) + step)
         means.append(model.running_mean.clone())
-        ema.update()
-    torch.testing.assert_close(ema.model.running_mean, 2 / 11 * (0.1 * means[0] + 0.9 * means[1]) + 9 / 11 * means[2])
-    assert ema.model.num_batches_tracked == 3
+        average.update()
+    torch.testing.assert_close(
+        average.model.running_mean, 2 / 11 * (0.1 * means[0] + 0.9 * means[1]) + 9 / 11 * means[2]
+    )
+    assert average.model.num_batches_tracked == 3
 
 
 # Going on after a kill
@@ -302,8 +325,9 @@ class Job:
         self.scheduler = OneCycleLR(self.optimizer, max_lr=lr, total_steps=n_steps)
         if settings.pop("stairs", False):
             self.scheduler = StepLR(self.optimizer, step_size=30)
-        self.ema, self.log = train.EMA(self.model, decay), train.Log()
-        self.objects = {name: getattr(self, name) for name in ("model", "optimizer", "scheduler", "ema", "log")}
+        self.ema, self.average, self.log = train.EMA(self.model, decay), optim.Average(self.model), train.Log()
+        names = ("model", "optimizer", "scheduler", "ema", "average", "log")
+        self.objects = {name: getattr(self, name) for name in names}
         self.resume = train.Resume(path, every=10, **self.objects, **settings) if path else None
 
     def steps(self, batch_size=16, seed=0, n_rows=100):
@@ -315,6 +339,7 @@ class Job:
             self.optimizer.step()
             self.scheduler.step()
             self.ema.update()
+            self.average.update()
             self.log(loss=loss)
             yield len(self.log["loss"])
 

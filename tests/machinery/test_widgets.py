@@ -206,7 +206,7 @@ def test_the_viewer_copes_with_one_token_and_with_long_words(shown):
 
 
 def test_sampling_explorer_redraws(shown):
-    explorer = widgets.of("11_gpt")
+    explorer = widgets.of("11b_writing")
     logits = torch.randn(9, generator=torch.Generator().manual_seed(0))
     box = explorer.sampling_explorer(logits, list("abcdefghi"), alt="bars of nine letters")
     *sliders, image, _ = box.children
@@ -227,7 +227,7 @@ def test_sampling_explorer_redraws(shown):
 
 def test_sampling_explorer_writes_with_the_settings_of_its_sliders(shown):
     """The page asks for a min_p that still writes words: then words must be seen."""
-    box = widgets.of("11_gpt").sampling_explorer(
+    box = widgets.of("11b_writing").sampling_explorer(
         torch.arange(9.0), list("abcdefghi"), alt="bars", write=lambda **settings: f"<{sorted(settings.items())}>"
     )
     *sliders, page, _ = box.children

@@ -54,18 +54,21 @@ def test_the_steps_of_a_lesson_are_those_of_the_recipe():
 def test_page_03_trains_the_recipe():
     recipe = rooms.recipe("vae")
     images = data.digits().images[:512]
-    page = names("03_vae", "terms-code", "reparameterise-code", "plain-model", "model", "fit-code",
-                 images=images)  # fmt: skip
-    run, n_steps = setup(0), 3
+    page = names("03_vae", "autoencoder-model", "plain-loop", "terms-code", "reparameterise-code", "plain-model",
+                 "model", "fit-code", images=images)  # fmt: skip
+    run, n_steps = setup(0), 12
     model = page["VAE"](page["latent_dim"])
-    ours = recipe.build(recipe.PAGE, images)
+    ours, average = recipe.build(recipe.PAGE, images)
+    assert ours.decoder[-1].bias.equal(model.decoder[-1].bias)  # both start at the mean image
     ours.load_state_dict(model.state_dict())
+    average.model.load_state_dict(model.state_dict())
     torch.manual_seed(run.seed)
-    theirs = page["fit"](model, lambda model, x: -page["elbo"](model, x), n_steps, progress=False)["loss"]
+    theirs = page["fit"](model, lambda model, x: -page["elbo"](model, x), n_steps)["loss"]
     torch.manual_seed(run.seed)
-    losses = [loss.item() for loss in recipe.fit(ours, replace(recipe.PAGE, n_steps=n_steps), images, seed=run.seed,
-                                                 autocast=run.autocast())]  # fmt: skip
+    losses = [loss.item() for loss in recipe.fit(ours, average, replace(recipe.PAGE, n_steps=n_steps), images,
+                                                 seed=run.seed, autocast=run.autocast())]  # fmt: skip
     assert losses == theirs.tolist()
+    assert all(map(torch.equal, average.model.parameters(), model.parameters()))  # the page keeps the average
 
 
 def test_page_05_trains_the_recipe():
@@ -87,10 +90,9 @@ def test_page_11_trains_the_recipe():
     characters = text.Characters(data.shakespeare().train[:20_000])
     ids = characters.encode(data.shakespeare().train[:20_000])
     V = characters.vocab_size
-    loop = source["train"].split("\n\n\ndef validate")[0]  # without the looks at the validation part
-    page |= {"V": V, "train_ids": ids, "config": page["gpt"].GPTConfig(V, *(page[n] for n in ("context", "n_layers",
-             "n_heads", "width"))), "n_steps": 4}  # fmt: skip
-    exec(loop, page)
+    sizes = (page[n] for n in ("context", "n_layers", "n_heads", "width"))
+    page |= {"V": V, "config": page["gpt"].GPTConfig(V, *sizes), "n_steps": 4}
+    exec(source["optimisers"], page)
     run = setup(0)
     losses = []
     for x, y in text.batches(ids, page["batch_size"], page["context"], 4, seed=run.seed, progress=False):

@@ -10,12 +10,34 @@ import pytest
 
 import aigc_course
 from aigc_course import receipts
+from aigc_course.backstage import readme
 
 REPO = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 ADDRESS = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 HOSTS = ("COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE")
 END = "aigc_course.expect(course)\n"
+NEW = readme.SETUP.format(address=ADDRESS.removeprefix("https://github.com/"), version=aigc_course.__version__)
+WORDS = "installs the course at this page's version, beside their own torch and numpy. Elsewhere: nothing."
+OLD = (
+    f"# Colab and Kaggle: {WORDS}"
+    + """
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+course = "git+https://github.com/aigc-course/aigc-course@v0.1.0"
+if find_spec("aigc_course") is None:
+    hosted = {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"} & set(os.environ)
+    if not hosted or subprocess.call([sys.executable, "-m", "pip", "install", "-q", course]):
+        sys.exit(f"The course is missing: pip install {course} (Kaggle: Internet on; no such tag: @main)")
+
+import aigc_course
+
+aigc_course.expect(course)
+"""
+)  # of pages that are not rewritten yet; goes with the last of them
 
 
 def start_of(notebook):
@@ -26,31 +48,38 @@ def start_of(notebook):
     return before + found
 
 
-def call(cell, **settings):
-    """Runs the cell where there is no course, and pip fails; what it printed, and what it said when it ended."""
-    code = "import subprocess\nsubprocess.call = lambda command: print('called', *command[1:]) or 1\n" + cell
+def run(cell, folder, **settings):
+    """Runs the cell in a folder where there is no course, and pip fails; what it called, and what it said."""
+    file = folder / "cell.py"
+    file.write_text("import os\nos.system = lambda command: print('called', command) or 1\n" + cell, encoding="utf-8")
     env = {name: value for name, value in os.environ.items() if name not in HOSTS and not name.startswith("PYTHON")}
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], env=env | settings, capture_output=True, text=True)
-    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    command = [sys.executable, "-I", "-S", str(file)]
+    done = subprocess.run(command, env=env | settings, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 1
     return done.stdout, done.stderr
 
 
 def test_it_is_the_same_on_all_pages():
-    assert len({start_of(path) for path in NOTEBOOKS}) == 1
+    assert {start_of(path) for path in NOTEBOOKS} <= {NEW, OLD}
+
+
+def test_it_is_short():
+    assert len([line for line in NEW.splitlines() if line.strip() and not line.startswith("#")]) == 6
+    assert max(map(len, NEW.splitlines())) <= 100
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_failed_installation_is_one_sentence_that_says_what_to_do(host):
-    called, said = call(start_of(NOTEBOOKS[0]), **{host: "x"})
+def test_where_installing_fails_the_error_says_what_to_do(host, tmp_path):
+    called, said = run(NEW, tmp_path, **{host: "x"})
     address = f"git+{ADDRESS}@v{aigc_course.__version__}"
-    assert called.startswith("called -m pip install") and called.rstrip().endswith(address)
-    assert len(said.splitlines()) == 1 and f"pip install {address}" in said
-    assert "Internet" in said and "@main" in said  # Kaggle's is off at first; a version that is not published yet
+    assert called == f"called pip show -qq aigc-course || pip install -q {address}\n"
+    assert said.count("Error") == 1 and "No module named 'aigc_course'" in said
+    assert "import aigc_course  # missing? pip install what `course` says (Kaggle: Internet on; no tag: @main)" in said
 
 
-def test_elsewhere_nothing_is_installed_unasked():
-    called, said = call(start_of(NOTEBOOKS[0]))
-    assert called == "" and "pip install git+" in said and len(said.splitlines()) == 1
+def test_elsewhere_nothing_is_installed_unasked(tmp_path):
+    called, said = run(NEW, tmp_path)
+    assert called == "" and "# missing? pip install what `course` says" in said
 
 
 def test_a_page_of_another_version_says_so_before_it_can_fail(capsys, monkeypatch):
