@@ -260,7 +260,7 @@ STUDIES = sorted((REPO / "chapters").glob("*/study.json"))
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
 def test_a_stored_study_is_of_this_code_and_of_a_chapter(path):
     study = receipts.read(path)
-    mend = f"`aigc-course study {path.parent.name[:2]} --save` makes it anew"
+    mend = f"`aigc-course study {path.parent.name.partition('_')[0]} --save` makes it anew"
     assert {"chapter", "device", "torch", "date", "seeds", "minutes", "digest", "data"} <= study.keys(), mend
     assert study["chapter"] == path.parent.name and (REPO / f"notebooks/{study['chapter']}.ipynb").is_file()
     assert not digests.study_stale(path.parent.name), f"code changed after the study: {mend}"

@@ -6,7 +6,7 @@ cell      the longest code cell, in such lines
 run       the longest stretch of code cells with no markdown between them, in such lines
 shown     per cent of the lines that plot, print or keep books: statements whose first name is in SHOWN or that call
           run.record or run.claims, and loops, conditions and functions that hold nothing else; imports do not count
-width     of the widest line of code, in characters
+width     of the widest line of code, in characters; how the setup cell begins is the same on all pages, and not counted
 diagrams  that are missing: 1 for a page that never calls plot.diagram
 """
 
@@ -22,16 +22,15 @@ REPO = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 LIMITS = {"words": 2500, "lines": 300, "cell": 24, "run": 30, "shown": 25, "width": 100, "diagrams": 0}
 SHOWN = {"plot", "plt", "fig", "figure", "ax", "axes", "print", "display", "widgets", "receipts"}
+END = "aigc_course.expect(course)\n"  # of what begins every setup cell: test_setup_cell.py
 OLD = {  # pages from before the budget: what they exceed, as measured. It only shrinks.
     "00_start_here": {"run": 32, "shown": 36, "width": 136, "diagrams": 1},
     "01_generative_models": {"words": 2538, "lines": 368, "run": 40, "shown": 33, "width": 163, "diagrams": 1},
-    "03_vae": {"width": 117},
     "04_gan": {"words": 2771, "lines": 497, "cell": 28, "run": 53, "shown": 35, "width": 201, "diagrams": 1},
-    "05_dcgan": {"words": 2962, "lines": 482, "cell": 32, "run": 57, "shown": 41, "width": 167, "diagrams": 1},
+    "05_dcgan": {"run": 31, "width": 118},
     "06_wgan_gp": {"words": 2801, "lines": 561, "cell": 31, "run": 63, "shown": 35, "width": 207, "diagrams": 1},
     "07_vae_gan": {"words": 2889, "lines": 443, "cell": 36, "run": 36, "shown": 31, "width": 137, "diagrams": 1},
     "10_attention": {"words": 3284, "lines": 531, "cell": 27, "run": 54, "shown": 34, "width": 309, "diagrams": 1},
-    "11_gpt": {"words": 3813, "lines": 601, "cell": 34, "run": 65, "shown": 34, "width": 277, "diagrams": 1},
     "12_transformers": {"words": 3301, "lines": 636, "cell": 31, "run": 55, "shown": 30, "width": 181, "diagrams": 1},
     "13_fine_tuning": {"words": 3401, "lines": 648, "cell": 29, "run": 87, "width": 133, "diagrams": 1},
 }
@@ -115,7 +114,7 @@ def measure(nb):
         "cell": max(len(code_lines(text)) for text in code),
         "run": max(runs(nb)),
         "shown": shown(nb),
-        "width": max(len(line) for text in code for line in text.splitlines()),
+        "width": max(len(line) for text in code for line in text.rpartition(END)[2].splitlines()),
         "diagrams": int(not any("plot.diagram(" in text for text in code)),
     }
 
