@@ -1,20 +1,29 @@
-"""What graders are made of: verdicts, reading an answer, calling a learner's function, comparing it with the solution.
+"""What graders are made of: verdicts, three kinds of task, and a fence around the learner's code.
 
-A grader stands under `@exercise` in a page's back room, `chapters/NN_name/exercises.py`: it returns what to say of a
-right answer and raises `Wrong` with a sentence that names the mistake.
+In a page's back room, `chapters/NN_name/exercises.py`, a function under `@exercise` takes the solution's value and
+returns a `Words`, `Number` or `Function`: what is right, and which mistakes have a sentence.
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import ctypes
 import inspect
 import math
+import random
+import re
+import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+SECONDS = 10.0  # that a check may take
 
 
 class Wrong(Exception):
@@ -29,14 +38,19 @@ class NotAttempted(Wrong):
     status, heading = "not attempted", "not attempted yet. "
 
 
+class TooLong(BaseException):
+    """What `limited` raises; not an Exception, because answers catch those."""
+
+
 @dataclass(frozen=True)
 class Exercise:
-    """name: what the stub defines; solution: Python that defines it; grade(answer, truth) returns praise or raises."""
+    """name: what the stub defines; solution: Python that defines it; task(truth): a Words, Number or Function."""
 
     name: str
     hint: str
     solution: str
-    grade: Callable[[Any, Any], str]
+    praise: str
+    task: Callable[[Any], Any]
 
     def truth(self) -> Any:
         """What the solution defines."""
@@ -44,18 +58,94 @@ class Exercise:
         exec(self.solution, names)
         return names[self.name]
 
+    def grade(self, answer: Any) -> str:
+        """The praise of a right answer; raises Wrong for others, and for one that takes more than SECONDS."""
+        truth = self.truth()
+        task = self.task(truth)  # before the clock starts: it may import PyTorch
+        try:
+            with limited(SECONDS):
+                task.grade(answer, truth)
+        except TooLong:
+            raise Wrong(f"stopped after {SECONDS:g} seconds. Is there a loop that never ends?") from None
+        return self.praise
+
 
 registry: dict[str, Exercise] = {}
+slips: dict[
+    str, Callable
+] = {}  # mistakes of any function, {sentence: (got, due) -> two tensors, equal where it is made}
 
 
-def exercise(number: str, *, hint: str, solution: str) -> Callable[[Callable], Callable]:
-    """Register the decorated grader, called like what the stub defines, as the exercise `number`, such as "03.1"."""
+def exercise(number: str, *, hint: str, solution: str, praise: str) -> Callable[[Callable], Callable]:
+    """Register the decorated task, called like what the stub defines, as the exercise `number`, such as "03.1"."""
 
-    def register(grade: Callable[[Any, Any], str]) -> Callable[[Any, Any], str]:
-        registry[number] = Exercise(grade.__name__, hint, solution.strip("\n"), grade)
-        return grade
+    def register(task: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        registry[number] = Exercise(task.__name__, hint, solution.strip("\n"), praise, task)
+        return task
 
     return register
+
+
+def each(mistakes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(sentence, wrong answer): a sentence may stand for several."""
+    for sentence, wrong in mistakes.items():
+        yield from ((sentence, one) for one in (wrong if isinstance(wrong, tuple) else (wrong,)))
+
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise TooLong in this thread when the block takes longer, and again for a while where the block catches it.
+
+    This works on every platform, but C code comes to its end first: a `time.sleep`, or one huge matrix product.
+    """
+    ends, here = threading.Event(), ctypes.c_ulong(threading.get_ident())
+    interrupt = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+    def watch() -> None:
+        for wait in (seconds, *[0.1] * 100):
+            if ends.wait(wait):
+                return
+            interrupt(here, ctypes.py_object(TooLong))
+
+    watchdog = threading.Thread(target=watch, daemon=True)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        while watchdog.is_alive():
+            with contextlib.suppress(TooLong):
+                ends.set()
+                watchdog.join()
+        interrupt(here, None)  # what was raised too late is taken back
+
+
+@contextlib.contextmanager
+def fenced(seed: int) -> Iterator[None]:
+    """PyTorch's usual settings, on the CPU, and random numbers by `seed`; afterwards all is as the learner had it."""
+    import numpy as np
+    import torch
+
+    settings = [
+        (torch.get_default_dtype, torch.set_default_dtype),
+        (torch.get_default_device, torch.set_default_device),
+        (torch.get_num_threads, torch.set_num_threads),
+        (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+        (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    ]
+    before, numbers = [get() for get, _ in settings], (random.getstate(), np.random.get_state())
+    cuda = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=cuda), torch.inference_mode(False), torch.enable_grad():
+        try:
+            torch.set_default_dtype(torch.float32)
+            for sow in (random.seed, np.random.seed, torch.default_generator.manual_seed):
+                sow(seed)
+            with torch.device("cpu"):
+                yield
+        finally:
+            random.setstate(numbers[0]), np.random.set_state(numbers[1])
+            for (get, put), kept in zip(settings, before, strict=True):
+                if get() != kept:
+                    put(kept)
 
 
 def text_of(value: Any, write: Callable[[Any], str] = repr) -> str:
@@ -77,31 +167,18 @@ def error_text(error: BaseException, function: Any = None) -> str:
 
 
 def number_of(answer: Any) -> float:
-    """The answer as a finite float, from a number, text such as "1.31", or a tensor or array of one element."""
+    """The answer as a finite float: a number, text such as "1.31 nats" or "15,360", or a tensor of one element."""
     try:
-        value = float(answer.item() if hasattr(answer, "item") else answer)
-    except (TypeError, ValueError, RuntimeError):
+        value = answer.item() if hasattr(answer, "item") else answer
+        if isinstance(value, str) and value.lower() not in ("nan", "inf"):
+            text = re.sub(r"(?<=\d)\s*[a-zA-Z]{2,}$", "", value.replace("−", "-").strip("=≈~\"'` \t\r\n"))
+            value = Fraction(text.replace(",", "") if re.match(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.|$)", text) else text)
+        value = float(value)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError):
         raise Wrong(f"the answer must be one number; what came is `{text_of(answer)}`.") from None
     if not math.isfinite(value):
         raise Wrong(f"the answer must be a finite number; what came is {value}.")
     return value
-
-
-def prediction_of(answer: Any, keys: Iterable[str], words: Sequence[str]) -> dict[str, str]:
-    """What the learner predicts: for each of the keys one of the words, from a dict, whatever its case and full stops.
-
-    Raises Wrong for other words or keys that are missing, NotAttempted where a value is.
-    """
-    keys = list(keys)
-    if not isinstance(answer, Mapping) or not set(keys) <= answer.keys():
-        raise Wrong(f"the prediction must be a dict with the keys {_listed(keys, 'and')}.")
-    said = {key: answer[key].strip(" .").lower() if isinstance(answer[key], str) else answer[key] for key in keys}
-    for key, word in said.items():
-        if word is None or word is ... or isinstance(word, str) and not word:
-            raise NotAttempted(f'"{key}" has no value.')
-        if not isinstance(word, str) or word not in words:
-            raise Wrong(f'"{key}" must be {_listed(words, "or")}; what came is `{text_of(answer[key])}`.')
-    return said
 
 
 def _listed(names: Sequence[str], last: str) -> str:
@@ -110,18 +187,64 @@ def _listed(names: Sequence[str], last: str) -> str:
     return f"{', '.join(others)} {last} {final}"
 
 
-def name_mistake(
-    value: float, mistakes: Mapping[Any, str], within: float | Callable[[float], float], *, relative: bool = False
-) -> None:
-    """Raise Wrong with the sentence of the mistake that gives the nearest value, unless that is not within reach.
+def said_by(text: str) -> dict[str, str]:
+    """{"nats per token": "rises", "kl": "falls"} for "nats per token rises, kl falls"."""
+    return dict(pair.rsplit(" ", 1) for pair in text.split(", "))
 
-    mistakes: {its value, or an expression of it with the names of `math`: what to tell the learner}. within: how near
-    the value must be, or that as a function of the mistake's. relative: nearest in proportion to the mistake's value.
+
+@dataclass(frozen=True)
+class Words:
+    """One of `words` for each key of the truth. mistakes: {"kl rises" or "kl rises, fd falls": sentence}, long first."""
+
+    words: Sequence[str]
+    mistakes: Mapping[str, str]
+
+    def grade(self, answer: Any, truth: Mapping[str, str]) -> None:
+        """Raise Wrong unless the answer is a dict with the words of the truth, whatever their case and quotes."""
+        if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
+            raise Wrong(f"the prediction must be a dict with the keys {_listed(truth, 'and')}.")
+        wrong, found = {}, []
+        for key, due in truth.items():
+            word = answer[key]
+            word = re.sub(r"^\W+|\W+$", "", word).lower() if isinstance(word, str) else word
+            if word is None or word is ... or isinstance(word, str) and not word:
+                raise NotAttempted(f'"{key}" has no value.')
+            if not isinstance(word, str) or word not in self.words:
+                raise Wrong(f'"{key}" must be {_listed(self.words, "or")}; what came is `{text_of(answer[key])}`.')
+            wrong |= {key: word} if word != due else {}
+        for said, sentence in self.mistakes.items():
+            if (words := said_by(said)).items() <= wrong.items():
+                found.append(sentence)
+                wrong = {key: word for key, word in wrong.items() if key not in words}
+        if found or wrong:
+            raise Wrong(" And ".join(found + [f'"{key}" is not "{word}".' for key, word in wrong.items()]))
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number, so near to the truth. mistakes: {sentence: the wrong value or values that it explains}.
+
+    begin: where to begin, said to others; low, high: what the number can be at all.
     """
-    found = [(eval(m, vars(math).copy()) if isinstance(m, str) else m, sentence) for m, sentence in mistakes.items()]
-    nearest, sentence = min(found, key=lambda pair: abs(value - pair[0]) / (pair[0] if relative else 1))
-    if abs(value - nearest) <= (within(nearest) if callable(within) else within):
-        raise Wrong(sentence)
+
+    within: float
+    mistakes: Mapping[str, float | tuple[float, ...]]
+    begin: str
+    low: float = -math.inf
+    high: float = math.inf
+
+    def grade(self, answer: Any, truth: float) -> None:
+        """Raise Wrong unless the answer is near enough, with the nearest mistake's sentence where one is near."""
+        value = number_of(answer)
+        if abs(value - truth) <= self.within:
+            return
+        near = [(abs(value - wrong), sentence) for sentence, wrong in each(self.mistakes)]
+        near = [pair for pair in near if pair[0] <= self.within + (0.002 * abs(value) if self.within else 0)]
+        if near:
+            raise Wrong(min(near)[1])
+        if not self.low <= value <= self.high:
+            raise Wrong(f"it lies between {self.low:g} and {self.high:g}. {self.begin}".replace(" and inf", " and ∞"))
+        raise Wrong(f"it is {'smaller' if value > truth else 'larger'} than {value:,.6g}. {self.begin}")
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -131,91 +254,189 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), device="cpu", dtype=torch.float32)
 
 
-def call(function: Any, truth: Callable, inputs: Sequence[Any], label: str, seed: int = 0) -> Any:
-    """What `function` returns for copies of `inputs` (as NumPy arrays where it fails on tensors).
+@dataclass(frozen=True)
+class Function:
+    """A function that equals the truth, to 1e-4, on `cases`: tuples of arguments, a list of numbers for a tensor.
 
-    Raises Wrong where it raises or changes an argument, NotAttempted where it is a stub. What it draws depends on
-    `seed` and leaves the learner's generator as it was.
+    mistakes: {sentence: wrong function or functions}, named where it gives the answer's values on all cases. edges:
+    {sentence of such a mistake: cases on which alone it shows}. gradients: {argument: what to say where the gradient
+    that reaches it is not the truth's, or ""}; of an argument that is a function, that of its attribute `weight`.
+    """
+
+    cases: Sequence[tuple]
+    mistakes: Mapping[str, Callable | tuple[Callable, ...]]
+    edges: Mapping[str, Sequence[tuple]] = field(default_factory=dict)
+    gradients: Mapping[str, str] = field(default_factory=dict)
+
+    def grade(self, answer: Any, truth: Callable) -> None:
+        """Raise Wrong unless the answer is such a function."""
+        import torch
+
+        names = list(inspect.signature(truth).parameters)
+        if not callable(answer) or isinstance(answer, (torch.Tensor, type)):
+            raise Wrong(f"the answer must be the function `{_usage(truth)}` itself, passed without calling it.")
+        cases = [_arguments(case) for case in self.cases]
+        due = [_tensor(truth(*case)) for case in cases]
+        got = [_tensor(call(answer, truth, case)) for case in cases]
+        if not _same(got[0], _tensor(call(answer, truth, cases[0], seed=1))):
+            raise Wrong("your function gives other values when called again: it must use nothing but its arguments.")
+        if not all(map(_same, got, due)):
+            raise Wrong(self._name(cases, got, due) or _difference(names, cases, got, due))
+        for sentence, edges in self.edges.items():
+            for case in map(_arguments, edges):
+                try:
+                    value, right = _tensor(call(answer, truth, case)), _tensor(truth(*case))
+                except NotAttempted:
+                    raise
+                except Wrong as error:
+                    raise Wrong(f"{sentence} Here {error}") from None
+                if not _same(value, right):
+                    raise Wrong(f"{sentence} F{_difference(names, [case], [value], [right])[1:]}")
+        for case in cases if self.gradients else ():
+            due, got = (
+                self._slopes(function, truth, dict(zip(names, case, strict=True))) for function in (truth, answer)
+            )
+            for name, hint in self.gradients.items():
+                if not _same(got[name], due[name]):
+                    what = "not the gradient that reaches" if got[name].any() and due[name].any() else (
+                        "a gradient reaches" if got[name].any() else "no gradient reaches")  # fmt: skip
+                    raise Wrong(f"the values are right, but {what} `{name}`. {hint}".rstrip())
+
+    def _name(self, cases: list, got: list, due: list) -> str:
+        """The mistake that gives the answer's values on all cases, or one that does before a slip, or ""."""
+        if max(g.numel() for g in got) > 1e6:
+            return ""
+        got, starts = [g.double() for g in got], [("", [d.double() for d in due])]
+        if all(_same(g.flatten(), d.flatten()) for g, d in zip(got, due, strict=True)):
+            return ""
+        for sentence, wrong in each(self.mistakes):
+            starts.append((sentence, [_attempt(wrong, *case) for case in cases]))
+            if all(map(_same, got, starts[-1][1])):
+                return sentence
+        for sentence, values in starts:
+            for slip, pair in slips.items():
+                pairs = [_attempt(pair, g, v) for g, v in zip(got, values, strict=True)]
+                if all(p and _same(*p) for p in pairs) and any(p[0].isfinite().any() for p in pairs):
+                    return f"{sentence} And {slip}".removeprefix(" And ")
+        return ""
+
+    def _slopes(self, function: Callable, truth: Callable, case: dict) -> dict[str, Tensor]:
+        """{argument: the gradient that reaches it}, 0 where none does."""
+        import torch
+
+        inputs = {name: x.clone().requires_grad_() if name in self.gradients and torch.is_tensor(x) else x
+                  for name, x in case.items()}  # fmt: skip
+        leaves = {name: getattr(inputs[name], "weight", inputs[name]) for name in self.gradients}
+        for leaf in leaves.values():
+            leaf.grad = None
+        value = call(function, truth, list(inputs.values()))
+        if not (torch.is_tensor(value) and value.requires_grad):
+            hint = " ".join(self.gradients.values())
+            raise Wrong(f"the values are right, but no gradient reaches `{'` and `'.join(leaves)}`: `detach`,"
+                        f" `no_grad`, `item` or NumPy cuts it off. {hint}".rstrip())  # fmt: skip
+        with fenced(0):
+            value.backward(noise(*value.shape, seed=9).to(value))
+        return {
+            name: torch.zeros_like(leaf) if leaf.grad is None else leaf.grad.clone() for name, leaf in leaves.items()
+        }
+
+
+def call(function: Any, truth: Callable, inputs: Sequence[Any], seed: int = 0) -> Any:
+    """What `function` returns for copies of `inputs` (as NumPy arrays where it fails on tensors), behind the fence.
+
+    Raises Wrong where it raises or changes an argument, NotAttempted where it is a stub.
     """
     import torch
 
     names, errors = inspect.signature(truth).parameters, []
-    usage = f"{truth.__name__}({', '.join(names)})"
-    if not callable(function) or isinstance(function, (torch.Tensor, type)):
-        raise Wrong(f"the answer must be the function `{usage}` itself, passed without calling it.")
     for convert in (torch.clone, lambda x: x.detach().clone().numpy()):
+        copies = [convert(x) if torch.is_tensor(x) else x if callable(x) else copy.deepcopy(x) for x in inputs]
         try:
-            with torch.device("cpu"), torch.enable_grad(), torch.random.fork_rng(devices=[]):
-                copies = [convert(x) if torch.is_tensor(x) else x for x in inputs]
-                torch.default_generator.manual_seed(seed)
+            with fenced(seed):
                 value = function(*copies)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, TooLong):
             raise
         except BaseException as error:
             errors.append(error)
             continue
         for name, before, after in zip(names, inputs, copies, strict=True):
-            if torch.is_tensor(before) and not _same(before.detach(), torch.as_tensor(after).detach()):
-                raise Wrong(f"your function changes its argument `{name}` in place; compute a new tensor instead.")
+            if torch.is_tensor(before):
+                same = torch.equal(before.nan_to_num(), torch.as_tensor(after).nan_to_num())
+            if not (same if torch.is_tensor(before) else before == after):
+                raise Wrong(f"your function changes its argument `{name}` in place; compute a new one instead.")
         if value is None or value is ...:
             raise NotAttempted(f"`{truth.__name__}` returns nothing; if you have written it, a `return` is missing.")
         return value
     if isinstance(errors[0], NotImplementedError) and "not implemented for" not in text_of(errors[0], str):
-        raise NotAttempted(f"Write `{usage}` in the cell above, run that cell, then this one.")
-    raise Wrong(f"`{usage}` raises {error_text(errors[0], function)}, when called with {label}.")
+        raise NotAttempted(f"Write `{_usage(truth)}` in the cell above, run that cell, then this one.")
+    raise Wrong(f"`{_usage(truth)}` raises {error_text(errors[0], function)}, when called with {_told(names, inputs)}.")
 
 
-def tensor_of(value: Any) -> Tensor:
-    """What the learner's function returned, a tensor, array, number or list, as a float64 tensor on the CPU."""
+def _usage(truth: Callable) -> str:
+    return f"{truth.__name__}({', '.join(inspect.signature(truth).parameters)})"
+
+
+def _arguments(case: Sequence[Any]) -> list:
+    """Lists of numbers as float32 tensors, the rest as it is."""
+    import torch
+
+    with contextlib.suppress(ValueError, TypeError):
+        return [torch.tensor(x, device="cpu", dtype=torch.float32) if isinstance(x, list) else x for x in case]
+    return list(case)
+
+
+def _tensor(value: Any) -> Tensor:
+    """What a function returned, a tensor, array, number or list, as a tensor, where and as large as it was."""
     import torch
 
     try:
-        tensor = torch.as_tensor(value).detach().cpu()
+        with torch.device("cpu"):
+            tensor = torch.as_tensor(value.copy() if type(value).__module__ == "numpy" else value).detach()
     except Exception:
         raise Wrong(f"your function must return one tensor; it returns `{text_of(value)}`.") from None
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise Wrong(f"your function must return real numbers; it returns {tensor.dtype}.")
-    return tensor.double()
+    return tensor
 
 
-def compare(function: Any, truth: Callable, cases: Sequence[tuple], mistakes: dict[str, str]) -> None:
-    """Raise Wrong unless `function` equals `truth`, to 1e-4, on all `cases`: (label, *arguments), general ones first.
-
-    A list among the arguments stands for a float32 tensor. mistakes: {wrong expression: what to tell the learner whose
-    function gives its values}; it is written with truth's arguments, `inputs` (all of them), `truth` and `want`.
-    """
-    import torch
-
-    parameters, seen, differences = list(inspect.signature(truth).parameters), [], []
-    for label, *inputs in cases:
-        inputs = [torch.tensor(x, device="cpu", dtype=torch.float32) if isinstance(x, list) else x for x in inputs]
-        got, again = (tensor_of(call(function, truth, inputs, label, seed)) for seed in (0, 1))
-        if not _same(got, again):
-            raise Wrong("your function gives other values when called again: it must use nothing but its arguments.")
-        want = truth(*inputs)
-        names = {"inputs": inputs, "truth": truth, "want": want, "log": math.log}
-        seen.append((names | dict(zip(parameters, inputs, strict=True)), got))
-        if not _same(got, want):
-            for expression, sentence in mistakes.items():
-                if all(_same(value, eval(expression, dict(names))) for names, value in reversed(seen)):
-                    raise Wrong(sentence)
-            differences.append(_difference(got, want.double(), label))
-    if differences:
-        raise Wrong(max(differences, key=lambda found: found[0])[1])
+def _attempt(function: Callable, *inputs: Any) -> Any:
+    """What a function of ours returns, a pair of tensors or one in float64; None where it raises."""
+    try:
+        value = function(*inputs)
+        return value if isinstance(value, tuple) else _tensor(value).double()
+    except Exception:
+        return None
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and a.double().allclose(b.double(), rtol=1e-4, atol=1e-4, equal_nan=True)
+def _same(a: Any, b: Any) -> bool:
+    """Equal to 1e-4; the shapes come first, so that nothing huge is converted."""
+    if a is None or b is None or a.shape != b.shape:
+        return False
+    a, b = (x.detach().cpu().double() for x in (a, b))
+    return a.allclose(b, rtol=1e-4, atol=1e-4, equal_nan=True)
 
 
-def _difference(got: Tensor, want: Tensor, label: str) -> tuple[float, str]:
-    """How well the sentence explains the difference (of plain values, the smallest case does best); the sentence."""
-    if got.shape != want.shape:
-        axis = "an axis is left over, `keepdim`?" if got.ndim > want.ndim else "an axis is lost, `squeeze`?"
-        why = f" ({axis})" if got.numel() == want.numel() else ""
-        return 3, f"for {label}, it returns shape {tuple(got.shape)} where {tuple(want.shape)} is due{why}."
-    for rank, change, say in ((2, got / want, "{:.3g} times what it should be"), (1, got - want, "off by {:+.3g}")):
-        if change.numel() > 2 and change.isfinite().all() and _same(change, change.mean().expand_as(change)):
-            return rank, f"for {label}, every value is {say.format(change.mean().item())}."
-    first = [", ".join(f"{x:.4g}" for x in t.flatten()[:3].tolist()) + ", …" * (t.numel() > 3) for t in (got, want)]
-    return 1 / (1 + got.numel()), f"for {label}, it returns {first[0]} where {first[1]} is due."
+def _short(x: Any) -> str:
+    """A tensor's numbers where they are few, otherwise its shape; what a function's docstring says; other things."""
+    if not hasattr(x, "tolist"):
+        return getattr(x, "__doc__", "") if callable(x) else text_of(x)
+    numbers = re.sub(r"-?\d+\.\d+(e[+-]\d+)?", lambda number: f"{float(number[0]):.4g}", str(x.tolist()))
+    return numbers if x.numel() <= 8 else f"a tensor of shape {tuple(x.shape)}"
+
+
+def _told(names: Sequence[str], inputs: Sequence[Any]) -> str:
+    return ", ".join(f"{name} = {_short(x)}" for name, x in zip(names, inputs, strict=True))
+
+
+def _difference(names: Sequence[str], cases: list, got: list, due: list) -> str:
+    """The smallest case that fails: what went in, what came and what is due."""
+    failing = [i for i, pair in enumerate(zip(got, due, strict=True)) if not _same(*pair)]
+    i = min(failing, key=lambda i: sum(x.numel() for x in cases[i] if hasattr(x, "numel")))
+    if got[i].shape != due[i].shape:
+        axis = "an axis is left over, `keepdim`?" if got[i].ndim > due[i].ndim else "an axis is lost, `squeeze`?"
+        why = f" ({axis})" if got[i].numel() == due[i].numel() else ""
+        came, right = f"shape {tuple(got[i].shape)}", f"{tuple(due[i].shape)} is due{why}"
+    else:
+        came, right = (_short(x.flatten()[:4]) + " …" * (x.numel() > 4) for x in (got[i], due[i]))
+        right += " is due"
+    return f"for {_told(names, cases[i])}, it returns {came} where {right}."
