@@ -14,6 +14,7 @@ import math
 import random
 import re
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,18 +95,20 @@ def each(mistakes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 @contextlib.contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raise TooLong in this thread when the block takes longer, and again for a while where the block catches it.
+    """Raise TooLong in this thread when the block has computed for longer, again and again where the block catches it.
 
-    This works on every platform, but C code comes to its end first: a `time.sleep`, or one huge matrix product.
+    A busy machine's other work does not count, up to six times the seconds. This works on every platform, but C code
+    comes to its end first: a `time.sleep`, or one huge matrix product.
     """
     ends, here = threading.Event(), ctypes.c_ulong(threading.get_ident())
-    interrupt = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    interrupt, clocks = ctypes.pythonapi.PyThreadState_SetAsyncExc, (time.monotonic, time.process_time)
+    begin = [clock() for clock in clocks]
 
     def watch() -> None:
-        for wait in (seconds, *[0.1] * 100):
-            if ends.wait(wait):
-                return
-            interrupt(here, ctypes.py_object(TooLong))
+        while not ends.wait(0.1):
+            wall, computed = (clock() - start for clock, start in zip(clocks, begin, strict=True))
+            if min(wall, computed) >= seconds or wall >= 6 * seconds:
+                interrupt(here, ctypes.py_object(TooLong))
 
     watchdog = threading.Thread(target=watch, daemon=True)
     watchdog.start()
@@ -276,16 +279,18 @@ class Function:
         if not callable(answer) or isinstance(answer, (torch.Tensor, type)):
             raise Wrong(f"the answer must be the function `{_usage(truth)}` itself, passed without calling it.")
         cases = [_arguments(case) for case in self.cases]
-        due = [_tensor(truth(*case)) for case in cases]
+        with fenced(0):
+            due = [_tensor(truth(*case)) for case in cases]
         got = [_tensor(call(answer, truth, case)) for case in cases]
         if not _same(got[0], _tensor(call(answer, truth, cases[0], seed=1))):
             raise Wrong("your function gives other values when called again: it must use nothing but its arguments.")
         if not all(map(_same, got, due)):
-            raise Wrong(self._name(cases, got, due) or _difference(names, cases, got, due))
+            with fenced(0):
+                raise Wrong(self._name(cases, got, due) or _difference(names, cases, got, due))
         for sentence, edges in self.edges.items():
             for case in map(_arguments, edges):
                 try:
-                    value, right = _tensor(call(answer, truth, case)), _tensor(truth(*case))
+                    value, right = (_tensor(call(function, truth, case)) for function in (answer, truth))
                 except NotAttempted:
                     raise
                 except Wrong as error:
