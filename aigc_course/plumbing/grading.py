@@ -263,13 +263,15 @@ class Function:
 
     mistakes: {sentence: wrong function or functions}, named where it gives the answer's values on all cases. edges:
     {sentence of such a mistake: cases on which alone it shows}. gradients: {argument: what to say where the gradient
-    that reaches it is not the truth's, or ""}; of an argument that is a function, that of its attribute `weight`.
+    that reaches it is not the truth's, or ""}; of an argument that is a function, that of its attribute `weight`. whole: the result
+    has an integer type.
     """
 
     cases: Sequence[tuple]
     mistakes: Mapping[str, Callable | tuple[Callable, ...]]
     edges: Mapping[str, Sequence[tuple]] = field(default_factory=dict)
     gradients: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
 
     def grade(self, answer: Any, truth: Callable) -> None:
         """Raise Wrong unless the answer is such a function."""
@@ -297,6 +299,8 @@ class Function:
                     raise Wrong(f"{sentence} Here {error}") from None
                 if not _same(value, right):
                     raise Wrong(f"{sentence} F{_difference(names, [case], [value], [right])[1:]}")
+        if self.whole and got[0].is_floating_point():
+            raise Wrong("the values are right, but whole numbers are asked for: keep an integer type.")
         for case in cases if self.gradients else ():
             due, got = (
                 self._slopes(function, truth, dict(zip(names, case, strict=True))) for function in (truth, answer)
