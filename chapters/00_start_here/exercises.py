@@ -1,37 +1,9 @@
-"""Exercise of 00_start_here, and the slips that can happen in any exercise of the course."""
+"""Exercise of 00_start_here."""
 
-import math
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
 
-from aigc_course.plumbing.grading import Function, exercise, noise, slips
-
-slips |= {  # what came and what is due, or what a mistake gives: the pair is equal where the slip was made
-    "the sign is turned: this is minus what is due.": lambda got, due: (got, -due),
-    "this is in bits; nats take the natural logarithm.": lambda got, due: (got, due / math.log(2)),
-    "this is the exponential of what is due.": lambda got, due: (got, due.exp()),
-    "this is the logarithm of what is due.": lambda got, due: (got, due.log()),
-    "this is the root of what is due.": lambda got, due: (got, due.sqrt()),
-    "this is the square of what is due.": lambda got, due: (got, due.square()),
-    "the sign is lost: these are absolute values.": lambda got, due: (got, due.abs()),
-    "negative values are cut off at 0.": lambda got, due: (got, due.clamp(min=0)),
-    "every value is twice what is due.": lambda got, due: (got, 2 * due),
-    "every value is half of what is due.": lambda got, due: (got, due / 2),
-    "every value is 1 more than what is due.": lambda got, due: (got, due + 1),
-    "every value is 1 less than what is due.": lambda got, due: (got, due - 1),
-    "the rows are added up as well; each has a value of its own.": lambda got, due: (got, due.sum(0)),
-    "the rows are averaged as well; each has a value of its own.": lambda got, due: (got, due.mean(0)),
-    "everything is added up to one number.": lambda got, due: (got, due.sum()),
-    "everything is averaged to one number.": lambda got, due: (got, due.mean()),
-    "a sum over the first axis is missing.": lambda got, due: (got.sum(0), due),
-    "a mean over the first axis is missing.": lambda got, due: (got.mean(0), due),
-    "a sum over the last axis is missing.": lambda got, due: (got.sum(-1), due),
-    "a mean over the last axis is missing.": lambda got, due: (got.mean(-1), due),
-    "a sum over all values is missing.": lambda got, due: (got.sum(), due),
-    "a mean over all values is missing.": lambda got, due: (got.mean(), due),
-    "the result is transposed: two axes are swapped.": lambda got, due: (got, due.mT),
-    "the result is in reverse order.": lambda got, due: (got, due.flip(0)),
-    "the result is scaled to length 1.": lambda got, due: (got, due / due.norm()),
-    "it is 0 for every input.": lambda got, due: (got, 0 * due),
-}
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -44,7 +16,7 @@ def interpolate(z_a, z_b, t):
     praise="Every point of the straight line from z_a to z_b comes out, for any shape.",
 )
 def interpolate(truth):
-    return Function(
+    return tasks.Function(
         cases=[
             (noise(4, 3), noise(4, 3, seed=1), 0.25),
             (noise(1, 5, 5), noise(1, 5, 5, seed=1), 0.9),

@@ -2,7 +2,10 @@
 
 import math
 
-from aigc_course.plumbing.grading import Function, Number, Words, exercise, noise
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -23,7 +26,7 @@ def answer_1(truth):
         "recall rises": "recall cannot gain: the real points of the lower moon have no draws near them.",
         "recall stays": "recall sees the loss: half of the real points have no draws near them.",
     }
-    return Words(("rises", "falls", "stays"), mistakes)
+    return tasks.Words(("rises", "falls", "stays"), mistakes)
 
 
 @exercise(
@@ -48,7 +51,7 @@ def answer_2(truth):
         "the root comes last, and N divides once, inside of it.": (26**0.5 / 3, (26 / 9) ** 0.5),
         "the size is right, but a standard deviation is never negative.": -truth,
     }
-    return Number(0.01, mistakes, begin="Write down the three squared deviations one by one.", low=0)
+    return tasks.Number(0.01, mistakes, begin="Write down the three squared deviations one by one.", low=0)
 
 
 @exercise(
@@ -85,7 +88,7 @@ def kl_of_rows(truth):
         ),
         zero: (lambda p, q: (p * (p / q).log()).sum(1), lambda p, q: (p * ((p + 1e-3) / q).log()).sum(1)),
     }  # fmt: skip
-    return Function(cases, mistakes, edges={zero: [([[0.0, 1.0]], [[0.5, 0.5]])]})
+    return tasks.Function(cases, mistakes, edges={zero: [([[0.0, 1.0]], [[0.5, 0.5]])]})
 
 
 @exercise(
@@ -146,7 +149,7 @@ def mixture_log_prob(truth):
         ),
     }  # fmt: skip
     two = ([0.5, 0.5], [-1.0, 1.0], [1.0, 1.0])
-    return Function(cases, mistakes, edges={far: [([100.0], *two), ([0.0, 100.0, -60.0], *two)]})
+    return tasks.Function(cases, mistakes, edges={far: [([100.0], *two), ([0.0, 100.0, -60.0], *two)]})
 
 
 @exercise(
@@ -208,4 +211,4 @@ def flow_log_prob(truth):
             ([[1.0, 1.0]], [-1.0, -3.0], [0.0, 0.5]),
         ]
     }
-    return Function(cases, mistakes, edges)
+    return tasks.Function(cases, mistakes, edges)

@@ -2,7 +2,10 @@
 
 import math
 
-from aigc_course.plumbing.grading import Function, Number, Words, exercise, noise
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -23,7 +26,7 @@ def answer_1(truth):
         "reconstruction falls": "the reconstruction cannot gain: training now weighs it less against the KL, not more.",
         "reconstruction stays": "the reconstruction error has no beta of its own, but it depends on what z tells.",
     }
-    return Words(("rises", "falls", "stays"), mistakes)
+    return tasks.Words(("rises", "falls", "stays"), mistakes)
 
 
 @exercise(
@@ -50,7 +53,7 @@ def answer_2(truth):
         "the part of the mean is missing: this is for a mean of 0.": (3 - ln(4)) / 2,
         "the size is right, the sign is not: this is minus the KL, as in the ELBO.": -truth,
     }  # fmt: skip
-    return Number(0.01, mistakes, begin="Write down the four terms in the bracket one by one.", low=0)
+    return tasks.Number(0.01, mistakes, begin="Write down the four terms in the bracket one by one.", low=0)
 
 
 @exercise(
@@ -81,7 +84,7 @@ def my_reparameterise(truth):
         "eps changes nothing: it is left out.": (lambda m, v, eps: m, lambda m, v, eps: m + (v / 2).exp()),
     }  # fmt: skip
     cases += [([0.0], [0.0], [2.0]), ([3.0], [math.log(4)], [1.0])]
-    return Function(cases, mistakes, gradients={"mu": "", "log_var": ""})
+    return tasks.Function(cases, mistakes, gradients={"mu": "", "log_var": ""})
 
 
 @exercise(
@@ -121,7 +124,7 @@ def kl_between(truth):
             lambda m, v, n, w: truth(m, v / 2, n, w / 2), lambda m, v, n, w: truth(m, 2 * v, n, 2 * w),
         ),
     }  # fmt: skip
-    return Function(cases, mistakes)
+    return tasks.Function(cases, mistakes)
 
 
 @exercise(
@@ -162,4 +165,4 @@ def my_iwae_bound(truth):
         overflow: (naive, lambda w: naive(w - w.max()) + w.max(), lambda w: (w.exp().mean(0) + 1e-8).log()),
     }  # fmt: skip
     far = noise(5, 3) + noise(3).new_tensor([-2000.0, 0.0, 2000.0])
-    return Function(cases, mistakes, edges={overflow: [(far,), ([[-1000.0], [-1001.0]],)]})
+    return tasks.Function(cases, mistakes, edges={overflow: [(far,), ([[-1000.0], [-1001.0]],)]})

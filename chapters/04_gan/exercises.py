@@ -2,7 +2,10 @@
 
 import math
 
-from aigc_course.plumbing.grading import Function, Number, Words, exercise, noise
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -25,7 +28,7 @@ def answer_1(truth):
         "non_saturating explodes": "-log D itself grows without end, but as a function of the logit it is a straight"
         " line there: its slope has a limit.",
     }
-    return Words(("vanishes", "stays", "explodes"), mistakes)
+    return tasks.Words(("vanishes", "stays", "explodes"), mistakes)
 
 
 @exercise(
@@ -54,7 +57,7 @@ def answer_2(truth):
         "this is the JSD between p and p_g, or twice that; V is 2 JSD - 2 log 2.": (truth + 2 * two, truth / 2 + two),
         "this is D* on the mode, or 1 - D* there. Put it into V.": (1 / 9, 8 / 9),
     }  # fmt: skip
-    return Number(0.0006, mistakes, begin="Write down D* on the mode and elsewhere, then both means.", high=0)
+    return tasks.Number(0.0006, mistakes, begin="Write down D* on the mode and elsewhere, then both means.", high=0)
 
 
 @exercise(
@@ -71,7 +74,7 @@ def my_generator_loss(logits):
     praise="The loss of Goodfellow et al. (2014), section 3, and it does not overflow.",
 )
 def my_generator_loss(truth):
-    cases = [(2 * noise(8),), (noise(1),), (3 * noise(6, seed=1),), ([0.0, 1.0],)]
+    cases = [(2 * noise(8),), (noise(1),), (3 * noise(6, seed=1),), ([0.5, 1.0],)]
     overflow = (
         "right for small logits only: where the sigmoid rounds to 0, its logarithm is infinite or cut off, and so"
     )
@@ -87,14 +90,14 @@ def my_generator_loss(truth):
         "this is the logarithm of the mean; asked for is the mean of the logarithms.":
             (lambda x: -x.sigmoid().mean().log(), lambda x: truth(x.mean()[None])),
         "both losses are added, or D(G(z)) enters twice: there is one term only.":
-            (lambda x: truth(x) + truth(-x), lambda x: truth(x) - truth(-x), lambda x: truth(2 * x)),
+            (lambda x: truth(x) + truth(-x), lambda x: truth(2 * x)),
         overflow: (
             lambda x: -x.sigmoid().log().mean(), lambda x: -(x.sigmoid() + 1e-8).log().mean(),
             lambda x: -x.sigmoid().log().clamp(min=-100).mean(), lambda x: truth(x.clamp(-20, 20)),
         ),
     }  # fmt: skip
     edges = {overflow: [([-300.0, 200.0, 1.0],), ([300.0, -60.0],)]}
-    return Function(cases, mistakes, edges, gradients={"logits": ""})
+    return tasks.Function(cases, mistakes, edges, gradients={"logits": ""})
 
 
 @exercise(
@@ -139,6 +142,8 @@ def my_count_modes(truth):
         cloud([1, 1], [0.5, 0.5], 0.5, 5, 98),
         cloud([3, 2, 1, 2], [1.0] * 4, 0.1, 6, 142),  # 1 % of 150 are 1.5 samples
         ([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]], [[0.0, 0.0], [4.0, 0.0]], 0.5),
+        ([[2.5, 2.5], [10.0, 3.4], [22.9, 0.0], [31.9, 0.0]], [[0.0, 0.0], [10.0, 0.0], [20.0, 0.0], [30.0, 0.0]], 1.0),
+        ([[1.8, -1.8], [8.8, 0.0], [0.0, 9.5]], [[0.0, 0.0], [7.0, 0.0], [0.0, 7.0]], 0.7),
     ]
     overlap = (
         "right for modes that lie apart only: a sample may lie within 3 std of several centres, and counts for each."
@@ -167,7 +172,7 @@ def my_count_modes(truth):
         overlap: lambda x, c, std: (torch.nn.functional.one_hot(torch.cdist(x, c).argmin(1), len(c)).double()
                                     * (torch.cdist(x, c) <= 3 * std)).mean(0).ge(0.01).sum(),
     }  # fmt: skip
-    return Function(
+    return tasks.Function(
         cases,
         mistakes,
         edges={overlap: [([[0.1, 0.0]], [[0.0, 0.0], [1.0, 0.0]], 0.5), cloud([9, 0, 9], [1.0] * 3, 1.0, 7)]},
@@ -230,4 +235,4 @@ def my_r1_penalty(truth):
         "the outputs or the images are squared; asked for is the slope of D by the images.":
             (lambda d, x: d(x).square().mean(), lambda d, x: x.flatten(1).square().sum(1).mean()),
     }  # fmt: skip
-    return Function(cases, mistakes, gradients={"discriminator": "A penalty must train it: `create_graph=True`."})
+    return tasks.Function(cases, mistakes, gradients={"discriminator": "A penalty must train it: `create_graph=True`."})

@@ -1,6 +1,9 @@
 """Exercises of 06_wgan_gp."""
 
-from aigc_course.plumbing.grading import Function, Number, Words, exercise, noise
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -21,7 +24,7 @@ def answer_1(truth):
         "jsd doubles": "the divergence cannot double: it is at its largest value, log 2, once nothing overlaps.",
         "jsd quadruples": "the divergence cannot quadruple: it is at its largest value, log 2, once nothing overlaps.",
     }
-    return Words(("stays", "doubles", "quadruples"), mistakes)
+    return tasks.Words(("stays", "doubles", "quadruples"), mistakes)
 
 
 @exercise(
@@ -51,7 +54,7 @@ def answer_2(truth):
         "one gap is missing: there are three, of 1, 2 and 3.": (0.9, 0.3),
     }  # fmt: skip
     begin = "Sum (earth that must cross) × (length of the gap) over the three gaps."
-    return Number(0.005, mistakes, begin=begin, low=0)
+    return tasks.Number(0.005, mistakes, begin=begin, low=0)
 
 
 @exercise(
@@ -100,7 +103,7 @@ def my_critic_loss(truth):
             lambda r, f, s, lam: f.mean() - r.mean() + lam * (s - 1) ** 2,
         ),
     }  # fmt: skip
-    return Function(cases, mistakes, gradients={"real": "", "fake": "", "slopes": ""})
+    return tasks.Function(cases, mistakes, gradients={"real": "", "fake": "", "slopes": ""})
 
 
 @exercise(
@@ -162,7 +165,7 @@ def my_slopes(truth):
         ),
     }  # fmt: skip
     hint = "A penalty must teach the critic: `create_graph=True` keeps the way back, `detach` cuts it."
-    return Function(cases, mistakes, gradients={"critic": hint})
+    return tasks.Function(cases, mistakes, gradients={"critic": hint})
 
 
 @exercise(
@@ -219,4 +222,4 @@ def my_w1(truth):
             lambda a, b: (a.quantile(0.5) - b.quantile(0.5)).abs(),
         ),
     }  # fmt: skip
-    return Function(cases, mistakes)
+    return tasks.Function(cases, mistakes)

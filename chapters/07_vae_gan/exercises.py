@@ -3,13 +3,24 @@
 from collections.abc import Mapping
 from itertools import product
 
-from aigc_course.plumbing.grading import Function, NotAttempted, Number, Words, Wrong, exercise, noise, text_of
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import NotAttempted, Wrong, exercise, noise, text_of
+
+tasks = rooms.shared("tasks")
 
 TERMS = ("kl", "feature", "gan")
 
 
-class Terms(Words):
+class Terms(tasks.Words):
     """A set of terms for each network, as the words "in" and "out" of "encoder kl" and so on."""
+
+    def wrong_answers(self, truth):
+        for said, sentence in self.mistakes.items():
+            terms = {network: set(terms) for network, terms in truth.items()}
+            for key, word in self.parts(said).items():
+                network, term = key.split()
+                terms[network] = terms[network] | {term} if word == "in" else (terms[network] - {term}) or {"kl"}
+            yield sentence, terms
 
     def grade(self, answer, truth):
         if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
@@ -19,7 +30,7 @@ class Terms(Words):
     def flat(self, answer, truth):
         said = {}
         for network in truth:
-            terms = [answer[network]] if isinstance(answer[network], str) else answer[network]
+            terms = [answer[network]] if answer[network] and isinstance(answer[network], str) else answer[network]
             if terms is None or terms is ... or hasattr(terms, "__len__") and not len(terms):
                 raise NotAttempted(f'"{network}" has no terms yet.')
             try:
@@ -89,7 +100,7 @@ def answer_2(truth):
         "this is the error in one of the two cases; weigh both, with 0.75 and 0.25.": (0.125, 1.125, 0.09375, 0.28125),
         "this would be the error with equal chances, or without any knowledge, of one pixel or of both.": 1.0,
     }
-    return Number(0.002, mistakes, begin="Do one pixel first.", low=0)
+    return tasks.Number(0.002, mistakes, begin="Do one pixel first.", low=0)
 
 
 @exercise(
@@ -152,7 +163,7 @@ def my_slant(truth):
             (lambda x: truth(x).atan(), lambda x: truth(x).atan().rad2deg()),
         alone: lambda x: truth(x).squeeze(),
     }  # fmt: skip
-    return Function(cases, mistakes, edges={alone: [(noise(1, 5, 7, seed=4).abs(),)]})
+    return tasks.Function(cases, mistakes, edges={alone: [(noise(1, 5, 7, seed=4).abs(),)]})
 
 
 @exercise(
@@ -186,7 +197,7 @@ def my_feature_loss(truth):
             lambda f, g: truth(f, g) + 0.9189385 * f.shape[1],
     }  # fmt: skip
     hint = "The real image's features are the target, and the restored image's are to learn."
-    return Function(cases, mistakes, gradients={"f_x": hint, "f_restored": ""})
+    return tasks.Function(cases, mistakes, gradients={"f_x": hint, "f_restored": ""})
 
 
 @exercise(
@@ -246,4 +257,4 @@ def my_attribute_vector(truth):
             torch.stack([truth(z[y == c], a[y == c], y[y == c]) for c in y.unique()]).mean(0)),
         wide: lambda z, a, y: truth(z, a, y.clamp(max=9)),
     }  # fmt: skip
-    return Function(cases, mistakes, edges={wide: [case(14, 3, [12, 9, 30], 17), case(9, 2, [-1, 100, 101], 21)]})
+    return tasks.Function(cases, mistakes, edges={wide: [case(14, 3, [12, 9, 30], 17), case(9, 2, [-1, 100, 101], 21)]})

@@ -2,7 +2,10 @@
 
 import math
 
-from aigc_course.plumbing.grading import Function, Number, Words, exercise, noise
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -22,7 +25,7 @@ def answer_1(truth):
         "causal other": "C is the last token, so the mask hides nothing from it: it still sees the same two others.",
         "rotary same": "with rotary positions the scores depend on the distance, and A and B have changed theirs.",
     }
-    return Words(("same", "other"), mistakes)
+    return tasks.Words(("same", "other"), mistakes)
 
 
 @exercise(
@@ -55,7 +58,7 @@ def answer_2(truth):
             (1 / (1 + math.e**-2), 1 / (1 + math.e**2), 10 / (1 + math.e**-2), 40 / (1 + math.e**2)),
     }  # fmt: skip
     begin = "Write down the two scores, divide them, and take the softmax."
-    return Number(0.02, mistakes, begin=begin, low=10, high=40)
+    return tasks.Number(0.02, mistakes, begin=begin, low=10, high=40)
 
 
 @exercise(
@@ -108,7 +111,7 @@ def my_attention(truth):
         leak: attend(hidden=-16.0),
     }  # fmt: skip
     edges = {leak: [([[[20.0], [20.0]]], [[[-1.0], [2.0]]], [[[1.0], [5.0]]])]}
-    return Function(cases, mistakes, edges)
+    return tasks.Function(cases, mistakes, edges)
 
 
 @exercise(
@@ -180,7 +183,7 @@ def my_rotary(truth):
         ),
         "the halves are put together in the wrong order.": lambda x, p: truth(x, p).roll(x.shape[1] // 2, 1),
     }  # fmt: skip
-    return Function(cases, mistakes)
+    return tasks.Function(cases, mistakes)
 
 
 @exercise(
@@ -221,7 +224,8 @@ def induction_score(truth):
         return noise(len(tokens), len(tokens), seed=seed).softmax(dim=1), torch.tensor(tokens)
 
     cases = [case(0, 0, 1, 2, 3, 1, 2, 0, 1), case(1, 3, 1, 0, 2, 1, 1, 3, 0, 2, 2, 1, 3), case(2, 5, 6, 7, 5, 6, 7, 5),
-             case(4, 300, 12, 300, 300, 12), ([[1.0, 0.0], [0.25, 0.75]], torch.tensor([8, 8]))]  # fmt: skip
+             case(4, 300, 12, 300, 300, 12),
+             case(6, 21, 11, 31, 21, 1, 41, 11), ([[1.0, 0.0], [0.25, 0.75]], torch.tensor([8, 8]))]  # fmt: skip
     none = "right where a token occurs twice, but not where none does: the score is 0 there."
     mistakes = {
         "this is the weight on the previous occurrence itself, or on the place before it; asked for is the one after.":
@@ -238,4 +242,4 @@ def induction_score(truth):
             (score(lambda t, s: t), lambda w, tokens: w.mean(), lambda w, tokens: w.diagonal().mean()),
         none: lambda w, tokens: truth(w, tokens) if len(tokens.unique()) < len(tokens) else math.nan,
     }  # fmt: skip
-    return Function(cases, mistakes, edges={none: [case(3, 4, 2, 9, 0)]})
+    return tasks.Function(cases, mistakes, edges={none: [case(3, 4, 2, 9, 0)]})

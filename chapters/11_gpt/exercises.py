@@ -2,7 +2,10 @@
 
 import math
 
-from aigc_course.plumbing.grading import Function, Number, Words, exercise, noise
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -17,8 +20,7 @@ answer_1 = {"best order": "rises", "validation nats": "falls", "training nats": 
 )
 def answer_1(truth):
     mistakes = {
-        "best order falls, validation nats rises, training nats falls": "all three are the wrong way round: less text does"
-        " this.",
+        "best order falls, validation nats rises, training nats falls": "all three are the wrong way round.",
         "best order falls": "the best order does not fall: with more text a longer context has been seen more often.",
         "best order stays": "the best order does not stay: where counting stops improving depends on the amount of"
         " text, because the counts of long contexts are too thin.",
@@ -29,7 +31,7 @@ def answer_1(truth):
         "training nats stays": "the training loss does not stay: contexts that occurred once, and were known by heart,"
         " now occur with several successors.",
     }
-    return Words(("rises", "falls", "stays"), mistakes)
+    return tasks.Words(("rises", "falls", "stays"), mistakes)
 
 
 @exercise(
@@ -57,7 +59,7 @@ def answer_2(truth):
         " character that came, so each logarithm counts once.": (1.75 * ln2, 1.75),
         "the logarithms are not all counted: ln ½, ln ¼ and twice ln ⅛.": (1.5 * ln2, 6 * ln2),
     }  # fmt: skip
-    return Number(0.01, mistakes, begin="Begin with the first character: -ln ½ = 0.693.", low=0)
+    return tasks.Number(0.01, mistakes, begin="Begin with the first character: -ln ½ = 0.693.", low=0)
 
 
 @exercise(
@@ -90,8 +92,10 @@ def my_loss(truth):
             (ce, lambda x, y: ce(x[:, :-1], y[:, :-1]), lambda x, y: ce(x[:, 1:], y[:, 1:])),
         "the shift goes the wrong way: this asks each place for the character before it.":
             (lambda x, y: ce(x[:, 1:], y[:, :-1]), lambda x, y: ce(x, y.roll(1, 1))),
-        "`roll` wraps around: the last place is asked for the first character of the text. It has no answer; leave it"
-        " out.": lambda x, y: ce(x, y.roll(-1, 1)),
+        "the last place of a text is asked for the first character of one: `roll` wraps around, and after flattening"
+        " the shift runs into the next text. It has no answer; leave it out.": (
+            lambda x, y: ce(x, y.roll(-1, 1)), lambda x, y: ce(x.flatten(0, 1)[None, :-1], y.flatten()[None, 1:]),
+        ),
         "the shift is by two: each place must predict the next character.": lambda x, y: ce(x[:, :-2], y[:, 2:]),
         "a text of T characters has T - 1 predictions: the mean is over those, of all texts.": (
             lambda x, y: ce(x[:, :-1], y[:, 1:], "sum"), lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / len(y),
@@ -108,7 +112,7 @@ def my_loss(truth):
         "places and symbols are mixed: `cross_entropy` wants the symbols on the second axis; `transpose` swaps, `view`"
         " does not.": lambda x, y: ce(x[:, :-1].reshape(len(x), x.shape[2], -1).transpose(1, 2), y[:, 1:]),
     }  # fmt: skip
-    return Function(cases, mistakes)
+    return tasks.Function(cases, mistakes)
 
 
 @exercise(
@@ -183,7 +187,7 @@ def discounted(truth):
         ),
     }  # fmt: skip
     edges = {unseen: [([[0.0, 0.0], [1.0, 0.0]], [[0.4, 0.6], [0.5, 0.5]], 0.5), case(3, 5, 0.75, 4, empty=True)]}
-    return Function(cases, mistakes, edges)
+    return tasks.Function(cases, mistakes, edges)
 
 
 @exercise(
@@ -248,4 +252,4 @@ def attend_to_cache(truth):
             lambda q, k, v: truth(q, k, v)[:, :, -1], lambda q, k, v: truth(q, k, v).transpose(1, 2),
         ),
     }  # fmt: skip
-    return Function(cases, mistakes)
+    return tasks.Function(cases, mistakes)

@@ -2,7 +2,10 @@
 
 import math
 
-from aigc_course.plumbing.grading import Function, Number, Words, exercise, noise
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -26,7 +29,7 @@ def answer_1(truth):
         "even guess falls": "the even guess does not get better: it chooses among more tokens, and has ln V nats.",
         "even guess stays": "the even guess does not stay: its nats are ln V, and V grows.",
     }
-    return Words(("rises", "falls", "stays"), mistakes)
+    return tasks.Words(("rises", "falls", "stays"), mistakes)
 
 
 @exercise(
@@ -59,7 +62,7 @@ def answer_2(truth):
             e(0.4),
         ),
     }
-    return Number(0.006, mistakes, begin="Begin with the nats of the text.", low=1)
+    return tasks.Number(0.006, mistakes, begin="Begin with the nats of the text.", low=1)
 
 
 @exercise(
@@ -109,7 +112,7 @@ def my_positions(truth):
             lambda m: (place(m) - padding(m).min()).clamp(min=0),
         ),
     }  # fmt: skip
-    return Function(cases, mistakes, whole=True)
+    return tasks.Function(cases, mistakes)
 
 
 @exercise(
@@ -144,14 +147,15 @@ def my_library_loss(truth):
     mistakes = {
         "nothing is shifted: the logits at a place tell of the next one.":
             (ce, lambda x, y: ce(x[:, :-1], y[:, :-1]), lambda x, y: ce(x[:, 1:], y[:, 1:])),
-        "the shift is by two, goes the wrong way, or `roll` wraps around: each place is asked for the next token.": (
+        "the shift is by two, goes the wrong way, wraps around, or runs into the next row after flattening: each place"
+        " is asked for the next token of its row.": (
+            lambda x, y: ce(x.flatten(0, 1)[None, :-1], y.flatten()[None, 1:]),
             lambda x, y: ce(x[:, :-2], y[:, 2:]), lambda x, y: ce(x[:, 1:], y[:, :-1]),
             lambda x, y: ce(x, y.roll(-1, 1)), lambda x, y: ce(x, y.roll(1, 1)),
         ),
         "-100 was turned into an id: those places must not count at all.":
             (lambda x, y: truth(x, y.clamp(min=0)), lambda x, y: truth(x, y % x.shape[-1])),
-        "the sum is divided by too many labels: those with -100 and the first of each row are not predicted. (`Trainer`"
-        " counts the first.)": (
+        "the sum is divided by too many labels: those with -100 and the first of each row are not predicted.": (
             lambda x, y: ce(x[:, :-1], y[:, 1:], "none").mean(),
             lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / y.numel(),
             lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / (y >= 0).sum(),
@@ -165,7 +169,7 @@ def my_library_loss(truth):
         "`cross_entropy` takes logits: a softmax before it squeezes them twice.": lambda x, y: truth(x.softmax(-1), y),
         "only the last token is scored; each place makes a prediction.": lambda x, y: ce(x[:, -2:-1], y[:, -1:]),
     }  # fmt: skip
-    return Function(cases, mistakes)
+    return tasks.Function(cases, mistakes)
 
 
 @exercise(
@@ -233,4 +237,4 @@ def merge_ids(truth):
     edges = {
         digits: [(torch.tensor([31, 25, 1, 20, 11, 2, 1, 2]), 1, 2, 40), (torch.tensor([256, 300, 25]), 256, 300, 301)]
     }
-    return Function(cases, mistakes, edges, whole=True)
+    return tasks.Function(cases, mistakes, edges)

@@ -2,7 +2,10 @@
 
 import math
 
-from aigc_course.plumbing.grading import Function, Number, Words, exercise, noise
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -26,7 +29,7 @@ def answer_1(truth):
         " layer, whatever the data.",
         "adapter shrinks": "nothing in r (d_in + d_out) depends on the number of examples.",
     }
-    return Words(("grows", "shrinks", "stays"), mistakes)
+    return tasks.Words(("grows", "shrinks", "stays"), mistakes)
 
 
 @exercise(
@@ -45,12 +48,12 @@ def answer_2(truth):
         "this is B alone; A learns as well.": 4 * 3072,
         "a bias is counted; LoRA adds none, and the layer's own is frozen.": (truth + 3072, truth + 4, truth + 3076),
         "the rank is missing, or there twice: each of the two matrices has it once.": (768 + 3072, 4 * truth),
-        "the rank is 4 here (the notebook's `rank` is 8), and each weight counts once.": (2 * truth, truth // 2, 3 * truth),
+        "the rank is 4 here (the notebook's is 8), and each weight counts once.": (2 * truth, truth // 2, 3 * truth),
         "add the sizes of A and B, do not multiply them: r (d_in + d_out).": (4 * layer, 16 * layer),
         "A starts from 768 features, and B goes to 3,072; there is no matrix between them.":
             (4 * (768 + 768), 4 * (3072 + 3072), truth + 16),
     }  # fmt: skip
-    return Number(0, mistakes, begin="Write down the shapes of A and B; a number of weights is exact.", low=0)
+    return tasks.Number(0, mistakes, begin="Write down the shapes of A and B; a number of weights is exact.", low=0)
 
 
 @exercise(
@@ -99,7 +102,7 @@ def my_answer_loss(truth):
         " round.": (of(lambda n, due, here: n[here].mean()), of(lambda n, due, here: n[~due].mean())),
         "the sum over the answers is divided by the number of answer tokens, of all sequences.": (
             of(lambda n, due, here: (n * due).mean()), of(lambda n, due, here: n[due].sum()),
-            of(lambda n, due, here: (n * due).sum() / len(n)), of(lambda n, due, here: n[due].sum() / due.any(1).numel()),
+            of(lambda n, due, here: (n * due).sum() / len(n)),
         ),
         "each sequence is averaged first, so that a token of a short answer counts more; take the mean over all answer"
         " tokens.": of(lambda n, due, here: ((n * due).sum(1) / due.sum(1)).mean()),
@@ -118,7 +121,7 @@ def my_answer_loss(truth):
         ),
     }  # fmt: skip
     edges = {first: [case(6, 4, [0, 2], [3, 6], 11), case(4, 3, [0, 0], [4, 2], 15)]}
-    return Function(cases, mistakes, edges, gradients={"logits": ""})
+    return tasks.Function(cases, mistakes, edges, gradients={"logits": ""})
 
 
 @exercise(
@@ -131,12 +134,14 @@ def merge(W, A, B, alpha):
     praise="One matrix product once, and the layer is as quick as it was before the adapter.",
 )
 def merge(truth):
+    import torch
+
     def case(n_out, n_in, rank, alpha, seed=0):
         return noise(n_out, n_in, seed=seed), noise(rank, n_in, seed=seed + 1), noise(n_out, rank, seed=seed + 2), alpha
 
     cases = [case(7, 5, 2, 6.0), case(4, 6, 3, 16.0, 4), case(5, 5, 4, 2.0, 8), case(2, 2, 1, 0.0, 12),
-             ([[1.0, 0.0]], [[1.0, 2.0], [0.0, 1.0]], [[1.0, 3.0]], 4)]  # fmt: skip
-    still = "right for an adapter that has learnt; the rank is A's number of rows also where B is 0, or of lower rank."
+             ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 2.0], [0.0, 1.0]], [[1.0, 3.0], [1.0, 0.0]], 4)]  # fmt: skip
+    still = "the rank is A's number of rows, also where B is 0 or rows of A are alike: do not measure it."
     mistakes = {
         "the scale is missing: alpha / r.": lambda W, A, B, alpha: W + B @ A,
         "alpha is divided by the rank, the number of A's rows; here it is not, is missing or is turned upside down.": (
@@ -155,16 +160,17 @@ def merge(truth):
             lambda W, A, B, alpha: alpha * B @ A, lambda W, A, B, alpha: W,
         ),
         "the product is added to W, once: it is not subtracted, does not multiply W, and the scale is its own.": (
-            lambda W, A, B, alpha: 2 * W - truth(W, A, B, alpha), lambda W, A, B, alpha: W * truth(0 * W + 1, A, B, alpha),
-            lambda W, A, B, alpha: (W + B @ A) * alpha / len(A), lambda W, A, B, alpha: W + (alpha / len(A)) ** 2 * B @ A,
+            lambda W, A, B, alpha: 2 * W - truth(W, A, B, alpha), lambda W, A, B, alpha: (W + B @ A) * alpha / len(A),
+            lambda W, A, B, alpha: W * truth(0 * W + 1, A, B, alpha),
+            lambda W, A, B, alpha: W + (alpha / len(A)) ** 2 * B @ A,
         ),
-        "B and A are transposed where both sides fit: the product is B A, in this order.": lambda W, A, B, alpha: (
-            W + alpha / len(A) * (B @ A).T),
-        still: lambda W, A, B, alpha: W + alpha / max(1, int((B @ A).svd()[1].gt(1e-4).sum())) * (B @ A).nan_to_num()
-            + (0 if (B @ A).any() or not alpha else math.nan),
+        still: lambda W, A, B, alpha: W + alpha / torch.linalg.matrix_rank(A) * B @ A,
     }  # fmt: skip
     W, A, B, _ = case(3, 4, 2, 6.0, 16)
-    return Function(cases, mistakes, edges={still: [(W, A, 0 * B, 6.0), (W, A, B[:, :1].repeat(1, 2), 6.0)]})
+    twice = A[:1].repeat(2, 1)
+    return tasks.Function(
+        cases, mistakes, edges={still: [(W, A, 0 * B, 6.0), (W, twice, B, 6.0), (W, A, B @ B.T @ B, 6.0)]}
+    )
 
 
 @exercise(
@@ -216,6 +222,9 @@ def my_entity_f1(truth):
     def words(score):
         return lambda t, p: score([(a, b) for x, y in zip(t, p, strict=True) for a, b in zip(x, y, strict=True)])
 
+    def inside(pairs):  # how many tags are no "O"
+        return sum(2 - (a + b).count("O") for a, b in pairs)
+
     def sentences(t, p):
         values = [scored()([a], [b]) for a, b in zip(t, p, strict=True)]
         return sum(values) / len(values)
@@ -234,12 +243,10 @@ def my_entity_f1(truth):
     mistakes = {
         "this counts words; count whole entities, right at both ends.": (
             words(lambda pairs: ratio(sum(a == b for a, b in pairs), len(pairs))),
-            words(lambda pairs: ratio(2 * sum(a == b != "O" for a, b in pairs), sum((a + b).count("B") + (a + b).count("I")
-                                                                                  for a, b in pairs))),
-            words(lambda pairs: ratio(2 * sum("O" not in a + b for a, b in pairs), sum(2 - (a + b).count("O")
-                                                                                     for a, b in pairs))),
+            words(lambda pairs: ratio(2 * sum(a == b != "O" for a, b in pairs), inside(pairs))),
+            words(lambda pairs: ratio(2 * sum("O" not in a + b for a, b in pairs), inside(pairs))),
         ),
-        "this is the recall or the precision alone; the F1 is 2 n_right / (n_said + n_due).": (
+        "the F1 is 2 n_right / (n_said + n_due): not the recall or the precision alone, and no other ratio.": (
             scored(lambda n, due, said: ratio(n, due)), scored(lambda n, due, said: ratio(n, said)),
             scored(lambda n, due, said: ratio(n, due + said - n)), scored(lambda n, due, said: ratio(n, due + said)),
         ),
@@ -255,4 +262,4 @@ def my_entity_f1(truth):
             scored(spans=lambda row: {i for i, tag in enumerate(row) if tag == "B"}),
         ),
     }  # fmt: skip
-    return Function(list(zip(tags[::2], tags[1::2], strict=True)), mistakes)
+    return tasks.Function(list(zip(tags[::2], tags[1::2], strict=True)), mistakes)
