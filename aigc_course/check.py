@@ -62,7 +62,7 @@ class Check:
                 raise NotAttempted(f"Fill in `{found.name}` in the cell above, run that cell, then this one.")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                status, text = "right", f"right. {found.grade(answer, found.truth())}"
+                status, text = "right", f"right. {found.grade(answer)}"
         except Wrong as verdict:
             status, text = verdict.status, f'{verdict.heading}{verdict} A hint: `check.hint("{number}")`.'
         except KeyboardInterrupt:

@@ -31,6 +31,11 @@ def module(page: str, name: str) -> ModuleType | None:
     return _load(place("chapters") / page / f"{name}.py", f"aigc_course_chapters.{page}.{name}")
 
 
+def shared(name: str) -> ModuleType:
+    """A module that the back rooms share, `shared("tasks")` for chapters/tasks.py."""
+    return _load(place("chapters") / f"{name}.py", f"aigc_course_chapters.{name}")
+
+
 def recipe(name: str) -> ModuleType | None:
     """A recipe, `recipe("vae")` for recipes/vae.py, for the studies and benchmarks of a checkout."""
     return _load(place("recipes") / f"{name}.py", f"aigc_course_recipes.{name}")

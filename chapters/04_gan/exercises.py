@@ -2,7 +2,10 @@
 
 import math
 
-from aigc_course.plumbing.grading import Wrong, call, compare, exercise, name_mistake, noise, number_of, prediction_of
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -13,21 +16,19 @@ from aigc_course.plumbing.grading import Wrong, call, compare, exercise, name_mi
 # l goes to minus infinity, D to 0: the slope -D goes to 0, the slope -(1 - D) to -1.
 answer_1 = {"saturating": "vanishes", "non_saturating": "stays"}
 """,
+    praise="The weaker the generator, the more it needs the non-saturating loss.",
 )
-def answer_1(answer, truth):
-    said = prediction_of(answer, truth, ("vanishes", "stays", "explodes"))
-    if said == {"saturating": "stays", "non_saturating": "vanishes"}:
-        raise Wrong("the two are the wrong way round: which of the slopes, -D and -(1 - D), is near 0 where D is?")
-    reasons = {
+def answer_1(truth):
+    mistakes = {
+        "saturating stays, non_saturating vanishes": "the two are the wrong way round: which of the slopes, -D and"
+        " -(1 - D), is near 0 where D is?",
         "saturating stays": "the slope of log(1 - D) by the logit is -D, and D itself goes to 0.",
         "saturating explodes": "log(1 - D) tends to log 1 = 0, a flat line: nothing explodes where D goes to 0.",
-        "non_saturating vanishes": "the slope of -log D by the logit is -(1 - D); D going to 0 does not make it small.",
+        "non_saturating vanishes": "the slope of -log D is -(1 - D); D going to 0 does not make it small.",
         "non_saturating explodes": "-log D itself grows without end, but as a function of the logit it is a straight"
         " line there: its slope has a limit.",
     }
-    if wrong := [reasons[f"{key} {word}"] for key, word in said.items() if word != truth[key]]:
-        raise Wrong(" And ".join(wrong))
-    return "The weaker the generator, the more it needs the non-saturating loss."
+    return tasks.Words(("vanishes", "stays", "explodes"), mistakes)
 
 
 @exercise(
@@ -40,34 +41,23 @@ import math
 d_mode = (1 / 8) / (1 / 8 + 1)  # 1/9; on the other seven modes D* = 1, and log 1 = 0
 answer_2 = 1 / 8 * math.log(d_mode) + math.log(1 - d_mode)  # -0.3924
 """,
+    praise="-0.3924 nats: far above -2 log 2 = -1.3863, so the discriminator sees the collapse.",
 )
-def answer_2(answer, truth):
-    value = number_of(answer)
-    if abs(value - truth) <= 0.0006:
-        return f"{truth:.4f} nats: far above -2 log 2 = {-2 * math.log(2):.4f}, so the discriminator sees the collapse."
+def answer_2(truth):
+    real, fake, two = math.log(1 / 9), math.log(8 / 9), math.log(2)
     mistakes = {
-        "log(1/9) / 8": "this is the part of the real points; that of the generated ones, E_g log(1 - D*), is missing.",
-        "log(8/9)": "this is the part of the generated points; that of the real ones, E_p log D*, is missing.",
-        "log(1/9) + log(8/9)": "one real point in eight lies on the mode, one time in eight: weigh log D* there.",
-        "(log(1/9) + log(8/9)) / 8": "all generated points lie on the mode: their part is not divided by 8.",
-        "-(log(1/9) / 8 + log(8/9))": "the size is right, the sign is not: both logarithms are of numbers below 1.",
-        "-2 * log(2)": "this is the value where p_g equals p; a collapsed generator is told apart.",
-        "-log(4) / 2": "the value is not half of that at equilibrium: put D* on the mode and elsewhere into V.",
-        "(log(1/9) / 8 + log(8/9)) / log(2)": "this is in bits; nats take the natural logarithm throughout.",
-        "(log(1/9) / 8 + log(8/9)) / log(10)": "the logarithm has base 10; nats take the natural one.",
-        "log(1/8) / 8 + log(7/8)": "D* on the mode is p / (p + p_g) = (1/8) / (1/8 + 1), which is not 1/8.",
-        "log(8/9) / 8 + log(1/9)": "D* and 1 - D* are swapped: on the mode D* = (1/8) / (1/8 + 1) is small.",
-        "log(1/9) / 8 + 7/8 * log(8/9)": "E_g runs over generated points, and all of them lie on the one mode.",
-        "log(1/9) / 8 + log(8/9) + 2 * log(2)": "this is twice the JSD between p and p_g; V is smaller by 2 log 2.",
-        "(log(1/9) / 8 + log(8/9)) / 2 + log(2)": "this is the JSD between p and p_g, not the value of the game.",
-        "1/8 * log(1/2) + 7/8 * log(1) + log(1/2)": "D = 1/2 on the mode is not the best: p_g is eight times p there.",
-        "1/9": "this is D* on the mode. Put it into V.",
-    }
-    name_mistake(value, mistakes, within=0.0006)
-    if value > 0:
-        raise Wrong("V is a mean of logarithms of probabilities: it cannot be positive.")
-    size = "smaller" if value > truth else "larger"
-    raise Wrong(f"V is {size} than {value:.4g} nats. Write down D* on the mode and elsewhere, then both means.")
+        "one of the two parts is missing: V = E_p log D* + E_g log(1 - D*).": (real / 8, fake),
+        "the weights are wrong: one real point in eight lies on the mode, and every generated one.":
+            (real + fake, (real + fake) / 8, real / 8 + 7 / 8 * fake),
+        "the size is right, the sign is not: both logarithms are of numbers below 1.": -truth,
+        "this is the value where p_g equals p; a collapsed generator is told apart.": (-2 * two, -two),
+        "nats take the natural logarithm; this has base 2 or 10.": (truth / two, truth / math.log(10)),
+        "D* on the mode is p / (p + p_g) = (1/8) / (1/8 + 1), which is neither 1/8 nor 1/2; 1 - D* is the large one.":
+            (math.log(1 / 8) / 8 + math.log(7 / 8), fake / 8 + real, -two * 9 / 8),
+        "this is the JSD between p and p_g, or twice that; V is 2 JSD - 2 log 2.": (truth + 2 * two, truth / 2 + two),
+        "this is D* on the mode, or 1 - D* there. Put it into V.": (1 / 9, 8 / 9),
+    }  # fmt: skip
+    return tasks.Number(0.0006, mistakes, begin="Write down D* on the mode and elsewhere, then both means.", high=0)
 
 
 @exercise(
@@ -81,52 +71,33 @@ import torch.nn.functional as F
 def my_generator_loss(logits):
     return F.softplus(-logits).mean()  # (B,) -> ()
 """,
+    praise="The loss of Goodfellow et al. (2014), section 3, and it does not overflow.",
 )
-def my_generator_loss(answer, truth):
-    import torch
-
-    cases = [
-        ("8 logits", 2 * noise(8)),
-        ("one logit", noise(1)),
-        ("6 logits, in float64", 3 * noise(6, seed=1).double()),
-        ("logits of -300 and 200, where the sigmoid is 0 or 1", [-300.0, 200.0, 1.0]),
-        ("two logits of 0", [0.0, 0.0]),
-    ]
-    sig, safe = "logits.sigmoid()", "(-logits).relu() + (1 + (-logits.abs()).exp()).log()"
+def my_generator_loss(truth):
+    cases = [(2 * noise(8),), (noise(1),), (3 * noise(6, seed=1),), ([0.5, 1.0],)]
+    overflow = (
+        "right for small logits only: where the sigmoid rounds to 0, its logarithm is infinite or cut off, and so"
+    )
+    overflow += " is the slope. Use a function that takes the logit itself."
     mistakes = {
-        "-want": "the sign is turned: this is E log D, which the printed loss minimises; then D(G(z)) falls.",
-        f"-(logits + {safe}).mean()": "this is E log(1 - D), the saturating loss; its slope is near 0 where D is.",
-        f"(logits + {safe}).mean()": "this is -E log(1 - D): it falls as the discriminator gets surer of a fake.",
-        f"-{sig}.mean()": "the logarithm is missing.",
-        f"(1 - {sig}).mean()": "the logarithm is missing.",
-        f"{sig}.mean()": "the logarithm is missing, and the sign is turned.",
-        "-logits.mean()": "the logits are averaged (the critic's loss of chapter 06); asked for is -E log sigmoid(l).",
-        "want * len(logits)": "the sum is asked of nobody: take the mean over the batch.",
-        safe: "the result has one number an image; take the mean over the batch.",
-        f"-({sig}.mean()).log()": "this is the logarithm of the mean; asked for is the mean of the logarithms.",
-        f"-{sig}.log().mean()": "right for small logits only: where the sigmoid rounds to 0, its logarithm is infinite."
-        " Use a function that takes the logit itself.",
-        f"-({sig} + 1e-8).log().mean()": "a small number inside the logarithm hides the overflow: the loss stops at 18"
-        " and its slope with it. Use a function that takes the logit itself.",
-        f"-({sig} + 1e-12).log().mean()": "a small number inside the logarithm hides the overflow: the loss stops at 28"
-        " and its slope with it. Use a function that takes the logit itself.",
-        f"-{sig}.clamp(min=1e-7).log().mean()": "clamping hides the overflow: the loss stops at 16 and its slope is 0"
-        " there. Use a function that takes the logit itself.",
-        f"-{sig}.log().clamp(min=-100).mean()": "binary cross-entropy of probabilities stops at 100, and its slope with"
-        " it. Use the function that takes the logit itself.",
-        "want / log(2)": "this is in bits; take the natural logarithm.",
-        "want / 2": "half of the loss: there is one term only, and nothing to average it with.",
-    }
-    compare(answer, truth, cases, mistakes)
-    leaf = (2 * noise(8)).requires_grad_()
-    value = call(answer, truth, (leaf,), "logits that require gradients")
-    if not (torch.is_tensor(value) and value.requires_grad):
-        raise Wrong("the value is right, but no gradient reaches the logits: `detach`, `item` or NumPy cuts it.")
-    value.backward()
-    due = -(-leaf.detach()).sigmoid() / len(leaf)
-    if leaf.grad is None or not leaf.grad.allclose(due, rtol=1e-3, atol=1e-5):
-        raise Wrong("the value is right, but not the gradient that reaches the logits: is a part of it cut off?")
-    return "The loss of Goodfellow et al. (2014), section 3, and it does not overflow."
+        "this is E log(1 - D), the saturating loss; its slope is near 0 where D is.": lambda x: -truth(-x),
+        "this is -E log(1 - D): it falls as the discriminator gets surer of a fake.": lambda x: truth(-x),
+        "the logarithm is missing.":
+            (lambda x: -x.sigmoid().mean(), lambda x: (1 - x.sigmoid()).mean(), lambda x: x.sigmoid().mean()),
+        "the logits are averaged (the critic's loss of chapter 06); asked for is -E log sigmoid(l).":
+            (lambda x: -x.mean(), lambda x: x.mean()),
+        "the values are added up; take the mean over the batch.": lambda x: truth(x) * len(x),
+        "this is the logarithm of the mean; asked for is the mean of the logarithms.":
+            (lambda x: -x.sigmoid().mean().log(), lambda x: truth(x.mean()[None])),
+        "both losses are added, or D(G(z)) enters twice: there is one term only.":
+            (lambda x: truth(x) + truth(-x), lambda x: truth(2 * x)),
+        overflow: (
+            lambda x: -x.sigmoid().log().mean(), lambda x: -(x.sigmoid() + 1e-8).log().mean(),
+            lambda x: -x.sigmoid().log().clamp(min=-100).mean(), lambda x: truth(x.clamp(-20, 20)),
+        ),
+    }  # fmt: skip
+    edges = {overflow: [([-300.0, 200.0, 1.0],), ([300.0, -60.0],)]}
+    return tasks.Function(cases, mistakes, edges, gradients={"logits": ""})
 
 
 @exercise(
@@ -141,56 +112,71 @@ def my_count_modes(x, centres, std):
     near = torch.cdist(x, centres) <= 3 * std         # (N, K)
     return (near.float().mean(dim=0) >= 0.01).sum()   # ()
 """,
+    praise="Modes are counted the way the claims of this chapter count them.",
 )
-def my_count_modes(answer, truth):
+def my_count_modes(truth):
     import torch
 
-    def cloud(counts, offsets, std, seed, outside=0):
+    def cloud(counts, offsets, std, seed, outside=0, radius=2.0):
         """Samples on K modes, counts[k] of them offsets[k] std away from the centre, and `outside` far from all."""
         angle = torch.arange(len(counts)) * 2 * math.pi / len(counts)
-        centres = 2 * torch.stack([angle.cos(), angle.sin()], dim=1)
+        centres = radius * torch.stack([angle.cos(), angle.sin()], dim=1)
         each, way = torch.tensor(counts), torch.nn.functional.normalize(noise(sum(counts), 2, seed=seed))
         far = torch.tensor(offsets).repeat_interleave(each)[:, None]
         x = centres.repeat_interleave(each, dim=0) + far * std * way
         return torch.cat([x, torch.tensor([9.0, 0.0]) + 0.1 * noise(outside, 2, seed=seed)]), centres, std
 
+    def count(reach=lambda std: 3 * std, enough=lambda near: near.double().mean(0) >= 0.01, power=1):
+        return lambda x, c, std: enough(torch.cdist(x, c) ** power <= reach(std)).sum()
+
+    def nearest(x, c):  # (N, K), one True a row
+        return torch.nn.functional.one_hot(torch.cdist(x, c).argmin(1), len(c)) > 0
+
     counts = [60, 60, 30, 60, 60, 20, 20, 30, 30, 20, 20, 4, 4, 4, 2, 2]  # the last five are too rare to count
     offsets = [0.5, 1.5, 1.5, 2.5, 2.5, 2.5, 2.5, 3.5, 9.0, 9.0, 9.0, 0.5, 0.5, 0.5, 0.5, 0.5]  # counted: the first 7
     cases = [
-        ("16 modes, some rare, some missed by several std", *cloud(counts, offsets, 0.04, 1, 74)),
-        ("1,000 samples with 12, 9 and 5 on three modes", *cloud([12, 9, 5], [1.0] * 3, 0.05, 2, 974)),
-        ("5 modes in the plane, all hit", *cloud([50] * 5, [1.0] * 5, 0.1, 3)),
-        ("no sample near any mode", *cloud([0] * 8, [1.0] * 8, 0.05, 4, 100)),
-        ("100 samples, one on each of 2 modes, with std 0.5", *cloud([1, 1], [0.5, 0.5], 0.5, 5, 98)),
+        cloud(counts, offsets, 0.04, 1, 74),
+        cloud([12, 9, 5], [1.0] * 3, 0.05, 2, 974),
+        cloud([50] * 5, [1.0] * 5, 0.1, 3),
+        cloud([0] * 8, [1.0] * 8, 0.05, 4, 100),
+        cloud([1, 1], [0.5, 0.5], 0.5, 5, 98),
+        cloud([3, 2, 1, 2], [1.0] * 4, 0.1, 6, 142),  # 1 % of 150 are 1.5 samples
+        ([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]], [[0.0, 0.0], [4.0, 0.0]], 0.5),
+        ([[2.5, 2.5], [10.0, 3.4], [22.9, 0.0], [31.9, 0.0]], [[0.0, 0.0], [10.0, 0.0], [20.0, 0.0], [30.0, 0.0]], 1.0),
+        ([[1.8, -1.8], [8.8, 0.0], [0.0, 9.5]], [[0.0, 0.0], [7.0, 0.0], [0.0, 7.0]], 0.7),
     ]
-    d, share = "inputs[0].cpu().double()[:, None].sub(inputs[1].double()).norm(dim=2)", ".double().mean(0)"
+    overlap = (
+        "right for modes that lie apart only: a sample may lie within 3 std of several centres, and counts for each."
+    )
     mistakes = {
-        f"(({d} <= std){share} >= 0.01).sum()": "you took one standard deviation; asked for is within three.",
-        f"(({d} <= 2 * std){share} >= 0.01).sum()": "you took two standard deviations; asked for is within three.",
-        f"(({d} <= 3 * std**2){share} >= 0.01).sum()": "the variance stands where the standard deviation should.",
-        f"(({d} ** 2 <= 3 * std){share} >= 0.01).sum()": "the squared distance is compared with 3 std.",
-        f"(({d} <= 3){share} >= 0.01).sum()": "std is left out: the radius is 3 std, not 3.",
-        f"({d}.argmin(1)[:, None] == inputs[0].new_tensor(range(len(centres)))){share}.ge(0.01).sum()": "each sample is"
-        " given to its nearest mode, however far away; only those within 3 std count.",
-        f"(({d} <= 3 * std){share} > 0).sum()": "one sample is not enough: a mode counts with 1 % of all samples.",
-        f"(({d} <= 3 * std){share} >= 0.1).sum()": "the threshold is 10 %; asked for is 1 %.",
-        f"(({d} <= 3 * std).double().sum(0) >= 0.01).sum()": "the number of samples is compared with 0.01; take their"
-        " share.",
-        f"(({d} <= 3 * std).double().sum(0) / ({d} <= 3 * std).double().sum() >= 0.01).sum()": "the share is taken of"
-        " the samples that lie near some mode; it must be of all samples.",
-        f"({d} <= 3 * std){share}.ge(0.01).double().mean()": "the share of the modes; asked for is their number.",
-        f"len(centres) - (({d} <= 3 * std){share} >= 0.01).sum()": "this counts the modes that are missing.",
-        f"({d} <= 3 * std).any(1).sum()": "this counts the samples near some mode: the mean must run"
-        " over the samples, not over the modes.",
-        f"({d} <= 3 * std).any(1).double().mean()": "this is the share of samples near some mode; asked for is the"
-        " number of modes.",
-        f"({d} <= 3 * std){share}": "this is the share of each mode; how many of them reach 0.01?",
-        f"({d} <= 3 * std){share} >= 0.01": "this says of each mode whether it counts; add them up.",
-        f"(({d} <= 3 * std){share} >= 0.01).double()": "this says of each mode whether it counts; add them up.",
-        "want - 1": "one mode too few.",
-    }
-    compare(answer, truth, cases, mistakes)
-    return "Modes are counted the way the claims of this chapter count them."
+        "the radius is three standard deviations.":
+            (count(lambda std: std), count(lambda std: 2 * std), count(lambda std: 3), count(lambda std: 3 * std**2)),
+        "the squared distance is compared with 3 std.": count(power=2),
+        "each sample is given to its nearest mode, however far away; only those within 3 std count.":
+            lambda x, c, std: (nearest(x, c).double().mean(0) >= 0.01).sum(),
+        "the threshold is 1 % of all samples: not one sample, nor more than 1 %, nor another share.": (
+            count(enough=lambda near: near.any(0)), count(enough=lambda near: near.double().mean(0) >= 0.1),
+            count(enough=lambda near: near.sum(0) >= 0.01 * (near.any(1).sum())),
+            count(enough=lambda near: near.double().mean(0) > 0.01),
+            count(enough=lambda near: near.sum(0) >= len(near) // 100),
+            count(enough=lambda near: near.sum(0) >= 10),
+        ),
+        "this is the share of the modes, or the number of those that are missing; their number is asked for.":
+            (lambda x, c, std: truth(x, c, std) / len(c), lambda x, c, std: len(c) - truth(x, c, std)),
+        "this counts samples near some mode; count modes: the mean runs over the samples, not over the modes.": (
+            count(enough=lambda near: near.any(1)), count(enough=lambda near: near.double().mean(1) >= 0.01),
+            lambda x, c, std: (torch.cdist(x, c) <= 3 * std).any(1).double().mean(),
+        ),
+        "this has one number for each mode; how many of them reach 0.01?":
+            lambda x, c, std: (torch.cdist(x, c) <= 3 * std).double().mean(0),
+        overlap: lambda x, c, std: (torch.nn.functional.one_hot(torch.cdist(x, c).argmin(1), len(c)).double()
+                                    * (torch.cdist(x, c) <= 3 * std)).mean(0).ge(0.01).sum(),
+    }  # fmt: skip
+    return tasks.Function(
+        cases,
+        mistakes,
+        edges={overlap: [([[0.1, 0.0]], [[0.0, 0.0], [1.0, 0.0]], 0.5), cloud([9, 0, 9], [1.0] * 3, 1.0, 7)]},
+    )
 
 
 @exercise(
@@ -206,66 +192,47 @@ def my_r1_penalty(discriminator, x):
     (slope,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)  # like x
     return slope.flatten(1).square().sum(dim=1).mean()
 """,
+    praise="The penalty of Mescheder et al. (2018), equation 9, and it trains the discriminator.",
 )
-def my_r1_penalty(answer, truth):
+def my_r1_penalty(truth):
     import torch
 
-    w, m = noise(6, seed=1), noise(6, 6, seed=2)
-
-    def linear(x):
-        return torch.as_tensor(x).flatten(1) @ w
+    weight = noise(6, seed=1).requires_grad_()
 
     def curved(x):
+        "a curved one"
         x = torch.as_tensor(x).flatten(1)
-        return ((x @ m) * x).sum(dim=1) + x.tanh() @ w
+        return (x @ noise(6, 6, seed=2) * x).sum(dim=1) + x.tanh() @ weight
 
-    def single(x):
-        return torch.as_tensor(x).square().sum(dim=1) / 2
+    def bowl(x):
+        "w ‖x‖²/2 with w = 1"
+        return bowl.weight * torch.as_tensor(x).square().sum(dim=1) / 2
 
-    cases = [
-        ("a curved discriminator, 4 images of 6 pixels", curved, noise(4, 6)),
-        ("5 images of shape (1, 2, 3)", curved, noise(5, 1, 2, 3, seed=3)),
-        ("a linear discriminator, whose slope is its weight", linear, noise(3, 6)),
-        ("D(x) = ‖x‖²/2, whose slope is x, and one image", single, [[3.0, 4.0]]),
-        ("the same and two images", single, [[3.0, 4.0], [0.0, 1.0]]),
-    ]
-    slope = (
-        "(lambda y: __import__('torch').autograd.grad(discriminator(y).sum(), y)[0].flatten(1))"
-        "(x.clone().requires_grad_())"
-    )
+    curved.weight, bowl.weight = weight, torch.ones((), requires_grad=True)
+
+    def slopes(d, x):
+        x = x.detach().requires_grad_()
+        with torch.enable_grad():
+            return torch.autograd.grad(d(x).sum(), x)[0].flatten(1)
+
+    cases = [(curved, noise(4, 6)), (curved, noise(5, 1, 2, 3, seed=3)), (curved, noise(1, 6, seed=4)),
+             (bowl, [[3.0, 4.0]]), (bowl, [[3.0, 4.0], [0.0, 1.0]])]  # fmt: skip
     mistakes = {
-        f"{slope}.norm(dim=1).mean()": "the norm is not squared.",
-        f"{slope}.norm(dim=1).mean() ** 2": "the mean norm is squared; asked for is the mean of the squared norms.",
-        f"({slope}.norm(dim=1) - 1).square().mean()": "this is the gradient penalty of chapter 06, which pulls the norm"
-        " to 1; R1 pulls it to 0.",
-        f"{slope}.square().mean()": "the pixels are averaged; the squared norm is their sum.",
-        f"{slope}.square().sum()": "the images are added up; take their mean.",
-        f"{slope}.square().sum(1)": "one number for the batch is asked for: take the mean over the images.",
-        f"{slope}.sum(1).square().mean()": "the slopes are added before they are squared.",
-        f"{slope}.mean(0).square().sum()": "the slopes are averaged over the batch before they are squared: `.mean(0)`"
-        " comes last.",
-        f"{slope}.square().sum(1).mean() / len(x) ** 2": "the discriminator's outputs were averaged before the"
-        " gradient was taken: every slope is divided by the batch size. Take the gradient of their sum.",
-        f"{slope}.square().sum() / len(x) ** 3": "the outputs were averaged before the gradient was taken.",
-        "want / 2": "the ½ belongs to the weight, gamma / 2; the penalty itself has none.",
-        "-want": "the sign is turned: a penalty is added to a loss that is minimised.",
-        "want ** 0.5": "the root is taken at the end; the penalty is the mean of squared norms.",
-        f"{slope}.abs().sum(1).mean()": "absolute values are added up; squares are asked for.",
-        "discriminator(x).square().mean()": "the outputs are squared; asked for is their slope by x.",
-        "x.flatten(1).square().sum(1).mean()": "the images are squared; asked for is the slope of D at them.",
-    }
-    with torch.enable_grad():  # also where the learner has turned gradients off
-        compare(answer, truth, cases, mistakes)
-        weight = w.clone().requires_grad_()
-        value = call(
-            answer, truth, (lambda x: torch.as_tensor(x).tanh() @ weight, noise(4, 6)), "a weight to be trained"
-        )
-        if not (torch.is_tensor(value) and value.requires_grad):
-            raise Wrong(
-                "the value is right, but it cannot train the discriminator: `create_graph=True` is missing, or"
-                " `detach`, `item` or NumPy cuts it off."
-            )
-        value.backward()
-        if weight.grad is None or not weight.grad.abs().sum() > 0:
-            raise Wrong("the value is right, but no gradient reaches the discriminator's weights.")
-    return "The penalty of Mescheder et al. (2018), equation 9, and it trains the discriminator."
+        "the norm is not squared, or the mean of the norms is.":
+            (lambda d, x: slopes(d, x).norm(dim=1).mean(), lambda d, x: slopes(d, x).norm(dim=1).mean() ** 2),
+        "this is the gradient penalty of chapter 06, which pulls the norm to 1; R1 pulls it to 0.":
+            lambda d, x: (slopes(d, x).norm(dim=1) - 1).square().mean(),
+        "the pixels are averaged; the squared norm is their sum.":
+            (lambda d, x: slopes(d, x).square().mean(), lambda d, x: slopes(d, x).square().mean(1).sum()),
+        "the images are added up; take their mean.": lambda d, x: slopes(d, x).square().sum(),
+        "the slopes are added or averaged before they are squared: the mean over images comes last.": (
+            lambda d, x: slopes(d, x).sum(1).square().mean(), lambda d, x: slopes(d, x).mean(0).square().sum(),
+            lambda d, x: slopes(d, x).sum(0).square().sum(),
+        ),
+        "the outputs were averaged before the gradient was taken: every slope is divided by the batch size. Take the"
+        " gradient of their sum.": (lambda d, x: truth(d, x) / len(x) ** 2, lambda d, x: truth(d, x) / len(x)),
+        "absolute values are added up; squares are asked for.": lambda d, x: slopes(d, x).abs().sum(1).mean(),
+        "the outputs or the images are squared; asked for is the slope of D by the images.":
+            (lambda d, x: d(x).square().mean(), lambda d, x: x.flatten(1).square().sum(1).mean()),
+    }  # fmt: skip
+    return tasks.Function(cases, mistakes, gradients={"discriminator": "A penalty must train it: `create_graph=True`."})

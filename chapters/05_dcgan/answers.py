@@ -1,4 +1,4 @@
-"""Right answers, stubs and wrong answers of 05_dcgan, for test_check.py."""
+"""Right and wrong answers to the exercises of 05_dcgan; test_check.py runs them."""
 
 import math
 
@@ -11,10 +11,6 @@ BCE = F.binary_cross_entropy_with_logits
 
 def bce_loss(real, fake):
     return BCE(real, torch.full_like(real, 0.9)) + BCE(fake, torch.zeros_like(fake))
-
-
-def smooth_both(real, fake):
-    return BCE(real, torch.full_like(real, 0.9)) + BCE(fake, torch.full_like(fake, 0.1))
 
 
 def by_torch(x, w, stride):
@@ -38,97 +34,120 @@ def spoil(x, w, stride):
     return by_torch(x, w, stride)
 
 
-def stub(*args):
-    raise NotImplementedError
-
-
-GOOD = {"d_loss_to_d": "yes", "d_loss_to_g": "yes", "g_loss_to_d": "yes", "g_loss_to_g": "no"}
+SENT = {"d_loss_to_d": "yes", "d_loss_to_g": "yes", "g_loss_to_d": "yes", "g_loss_to_g": "no"}
 FLOP = 2 * 64 * 32 * 16 * 49
 
 RIGHT = {
-    "05.1": [GOOD | {"g_loss_to_g": " No."}, GOOD | {"why": "detach"}],
-    "05.2": [FLOP, float(FLOP), "3211264", 3.21e6, torch.tensor(float(FLOP)), np.array([FLOP])],
+    "05.1": [
+        SENT | {"g_loss_to_g": " No."},
+        SENT | {"why": "detach"},
+        SENT | {"d_loss_to_d": "YES", "g_loss_to_g": "'no'\n"},
+        SENT | {"g_loss_to_d": "“yes”", "d_loss_to_g": "\tYes!"},
+    ],
+    "05.2": [
+        FLOP, float(FLOP), "3211264", "3,211,264", "3,211,264 FLOP", 3.21e6, "3.2e6", torch.tensor(float(FLOP)),
+        np.array([FLOP]), np.int64(FLOP), 2 * 64 * 32 * 16 * 7 * 7,
+    ],
     "05.3": [
         bce_loss,
         lambda real, fake: F.softplus(-real).mean() + 0.1 * real.mean() + F.softplus(fake).mean(),
         lambda r, f: -(0.9 * F.logsigmoid(r) + 0.1 * F.logsigmoid(-r)).mean() - F.logsigmoid(-f).mean(),
+        lambda real, fake: (
+            BCE(torch.cat([real, fake]), torch.cat([0.9 + 0 * real, 0 * fake]), reduction="none")
+            .split([len(real), len(fake)])[0]
+            .mean()
+            - F.logsigmoid(-fake).mean()
+        ),
+        lambda r, f: torch.logaddexp(0 * r, -r).mean() + r.mean() / 10 + torch.logaddexp(0 * f, f).mean(),
+        lambda r, f: sum(F.softplus(-x) + 0.1 * x for x in r) / len(r) + sum(F.softplus(x) for x in f) / len(f),
     ],
-    "05.4": [by_torch, by_gradient, by_numpy],
-}
-
-STUBS = {number: [(None,), (...,), (stub,), (lambda *a: None,)] for number in ("05.3", "05.4")} | {
-    "05.1": [(None,), (dict.fromkeys(GOOD),), (GOOD | {"g_loss_to_g": ...},), (GOOD | {"d_loss_to_g": ""},)],
-    "05.2": [(None,), (...,)],
-}
+    "05.4": [
+        by_torch,
+        by_gradient,
+        by_numpy,
+        lambda x, w, s: sum(F.pad(a * w, (i * s, (len(x) - 1 - i) * s)) for i, a in enumerate(x)),
+        lambda x, w, s: [
+            sum(float(x[i] * w[j]) for i in range(len(x)) for j in range(len(w)) if i * s + j == n)
+            for n in range((len(x) - 1) * s + len(w))
+        ],
+        lambda x, w, s: torch.zeros((len(x) - 1) * s + len(w)).index_add(
+            0, (torch.arange(len(x))[:, None] * s + torch.arange(len(w))).flatten(), torch.outer(x, w).flatten()
+        ),
+    ],
+}  # fmt: skip
 
 WRONG = {
     "05.1": [
-        (GOOD | {"d_loss_to_d": "no"}, "reaches its own weights"),
-        (GOOD | {"d_loss_to_g": "no"}, "goes on through `fake`"),
-        (GOOD | {"g_loss_to_d": "no"}, "goes through the discriminator"),
-        (GOOD | {"g_loss_to_g": "yes"}, "its way to the generator is cut"),
-        (GOOD | {"d_loss_to_g": "no", "g_loss_to_g": "yes"}, "swapped"),
-        (GOOD | {"d_loss_to_d": "no", "g_loss_to_d": "no"}, "own weights.*And.*requires_grad"),
-        (GOOD | {"g_loss_to_g": "perhaps"}, '"g_loss_to_g" must be "yes" or "no".*perhaps'),
-        (GOOD | {"g_loss_to_g": 0}, '"g_loss_to_g" must be'),
+        (SENT | {"d_loss_to_g": "no", "g_loss_to_g": "yes", "d_loss_to_d": "no"}, "are swapped.*And.*its own weights"),
+        (SENT | {"d_loss_to_d": "no", "g_loss_to_d": "no"}, "its own weights.*And.*requires_grad"),
+        (SENT | {"g_loss_to_d": "no", "g_loss_to_g": "yes"}, "requires_grad.*And.*way to the generator is cut"),
+        (SENT | {"d_loss_to_g": "no", "g_loss_to_d": "no"}, "goes on through `fake`.*And.*goes through the disc"),
+        (SENT | {"g_loss_to_g": "perhaps"}, '"g_loss_to_g" must be "yes" or "no".*perhaps'),
+        (SENT | {"g_loss_to_g": 0}, '"g_loss_to_g" must be.*what came is `0`'),
+        (SENT | {"g_loss_to_g": False}, '"g_loss_to_g" must be.*False'),
         ({"d_loss_to_d": "yes"}, "must be a dict with the keys"),
         ("yes", "must be a dict"),
     ],
     "05.2": [
-        (4 * FLOP, "input pixel"),
-        (2.25 * FLOP, "kernel of 3 after the enlargement"),
-        (FLOP / 2, "factor 2 is missing"),
-        (FLOP / 4, "side must be squared"),
-        (FLOP * 9 / 16, "side of 4 here"),
-        (FLOP / 49, "for one pixel"),
-        (FLOP / 7, "not 7"),
-        (64 * FLOP, "batch of 64"),
-        (3 * FLOP, "backward pass"),
-        (3.211264, "in millions"),
-        (5e6, "is smaller than"),
-        (1e3, "is larger than"),
-        ("many", "one number"),
-        (float("inf"), "finite number"),
+        (4 * FLOP, "input pixel"), (2.25 * FLOP, "kernel of 3 after the enlargement"),
+        ("1.6e6", "factor 2 is missing"), (FLOP / 4, "and squared"), (FLOP * 9 / 16, "its side is 4"),
+        (FLOP / 49, "for one pixel"), (FLOP / 7, "one row"), (64 * FLOP, "not a batch"), ("9.63e6", "backward pass"),
+        (FLOP // 64, "each of 64 channels"), (3.211264, "so few"), ("3.2 million", "thousands or millions"),
+        (2 * FLOP, "is smaller than 6.42"), (5e6, "is smaller than"), (2e4, "is larger than 20,000"),
+        (-FLOP, "never negative"), ("many", "one number"), (float("inf"), "finite number"), ([FLOP, 1], "one number"),
     ],
     "05.3": [
-        (lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), "not smoothed"),
-        (smooth_both, "smoothed as well"),
-        (lambda r, f: F.softplus(-r).mean() + BCE(f, torch.full_like(f, 0.1)), "other way round"),
-        (lambda r, f: 0.9 * F.softplus(-r).mean() + F.softplus(f).mean(), r"log\(1 - D\) of real images is missing"),
-        (lambda r, f: BCE(r, torch.full_like(r, 0.1)) + F.softplus(f).mean(), "swapped"),
-        (lambda r, f: bce_loss(-r, -f), "wrong sign: positive means real"),
-        (lambda r, f: bce_loss(r, -f), "generator's loss"),
-        (lambda r, f: BCE(r, torch.full_like(r, 0.9)), "generated images is missing"),
-        (lambda r, f: F.softplus(f).mean(), "real images is missing"),
-        (lambda r, f: -bce_loss(r, f), "maximises"),
-        (lambda r, f: bce_loss(r, f) / 2, "averaged"),
-        (lambda r, f: bce_loss(r, f) / math.log(2), "in bits"),
+        (
+            lambda r, f: BCE(r, torch.full_like(r, 0.9)) + BCE(f, torch.full_like(f, 0.1)),
+            "generated images are smoothed",
+        ),
+        (lambda r, f: 0.9 * (F.softplus(-r).mean() + F.softplus(f).mean()), "it returns"),
+        (
+            lambda r, f: (BCE(r, torch.full_like(r, 0.9)) + BCE(f, torch.zeros_like(f))) / 2,
+            "every value is half of what is due",
+        ),
+        (lambda r, f: BCE(r, torch.full_like(r, 0.9)), "the part of the real or of the generated images"),
+        (lambda r, f: F.softplus(-0.9 * r).mean() + F.softplus(f).mean(), "it returns"),
+        (lambda r, f: BCE(r, torch.full_like(r, 0.8)) + BCE(f, torch.zeros_like(f)), "it returns"),
+        (lambda r, f: bce_loss(r, f).detach(), "no gradient leads"),
+        (lambda r, f: bce_loss(r, f).item(), "item"),
         (
             lambda r, f: (
-                -(0.9 * r.sigmoid().log() + 0.1 * (1 - r.sigmoid()).log()).mean() - (1 - f.sigmoid()).log().mean()
+                F.binary_cross_entropy(r.sigmoid(), torch.full_like(r, 0.9))
+                + F.binary_cross_entropy(f.sigmoid(), torch.zeros_like(f))
             ),
-            "200",
+            "right for small logits only",
         ),
-        (lambda r, f: bce_loss(r.sigmoid(), f.sigmoid()), "8 logits|both 0|200"),
-        (lambda r, f: bce_loss(r, f)[None], "keepdim"),
-        (lambda r, f: bce_loss(r, f) + torch.rand(()), "called again"),
+        (
+            lambda r, f: (
+                -(0.9 * (r.sigmoid() + 1e-8).log() + 0.1 * (1 - r.sigmoid() + 1e-8).log()).mean()
+                - (1 - f.sigmoid() + 1e-8).log().mean()
+            ),
+            "right for small logits only",
+        ),
+        (lambda r, f: (F.softplus(-r) * 0.9 + F.softplus(r) * 0.1 + F.softplus(f)).mean(), "needs equal sizes"),
+        (lambda r, f: bce_loss(-r, -f), "this teaches that generated images are real, or"),
+        (lambda r, f: F.mse_loss(r.sigmoid(), torch.full_like(r, 0.9)) + f.sigmoid().square().mean(), "it returns"),
+        (lambda r, f: bce_loss(r, f.detach()), "no gradient reaches"),
+        (lambda r, f: bce_loss(r, f) / math.log(2), "bits"),
     ],
     "05.4": [
-        (lambda x, w, s: by_torch(x, w.flip(0), s), "turned round"),
-        (lambda x, w, s: by_torch(x.flip(0), w, s), "from the end"),
-        (lambda x, w, s: by_torch(x, w, 1), "stride is ignored"),
-        (lambda x, w, s: by_torch(x, w, 2), "always 2"),
-        (lambda x, w, s: by_torch(x, w, s)[1:-1], "padding of 1"),
-        (lambda x, w, s: by_torch(x, w, s)[: len(x) * s], "last stamp is cut off"),
-        (lambda x, w, s: by_torch(x, w, s)[:-1], "one too short"),
-        (lambda x, w, s: by_torch(x, w / w.sum(), s), "normalised"),
-        (lambda x, w, s: by_torch(x, w / len(w), s), "not averaged"),
-        (lambda x, w, s: by_torch(x, torch.ones_like(w), s), "row of ones"),
-        (lambda x, w, s: by_torch(torch.ones_like(x), w, s), "not scaled by the input"),
-        (lambda x, w, s: by_torch(w, x, s), "swapped"),
-        (lambda x, w, s: F.conv1d(x[None, None], w[None, None], stride=s)[0, 0], "raises|returns shape"),
+        (lambda x, w, s: by_torch(x, w.flip(0), s), "the kernel is turned round"),
+        (lambda x, w, s: by_torch(x, w, s)[len(w) - 1 :], "it returns"),
+        (lambda x, w, s: F.conv1d(x[None, None], w[None, None], stride=s)[0, 0], "ordinary convolution"),
+        (lambda x, w, s: torch.cat([a * w for a in x]), "it returns"),
+        (lambda x, w, s: by_torch(x, w, s) + 1, r"every value is off by \+1"),
+        (lambda x, w, s: x.repeat_interleave(s), "`w` changes nothing"),
+        (
+            lambda x, w, s: F.conv_transpose1d(x[None, None], w[None, None], stride=s, padding=1)[0, 0],
+            "the length is wrong",
+        ),
+        (
+            lambda x, w, s: F.conv_transpose1d(x[None, None], w[None, None], stride=s, output_padding=s - 1)[0, 0],
+            "it returns",
+        ),
         (lambda x, w, s: by_torch(x, w, s)[None], "keepdim"),
-        (spoil, "changes its argument `x`"),
-        (lambda x, w, s: 2 * by_torch(x, w, s), "2 times"),
+        (spoil, "in place"),
+        (lambda x, w, s: by_torch(x, w.square(), s), "it returns"),
     ],
-}
+}  # fmt: skip

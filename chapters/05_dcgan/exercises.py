@@ -1,6 +1,9 @@
 """Exercises of 05_dcgan."""
 
-from aigc_course.plumbing.grading import Wrong, compare, exercise, name_mistake, noise, number_of, prediction_of
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -11,21 +14,19 @@ from aigc_course.plumbing.grading import Wrong, compare, exercise, name_mistake,
 # detach() cuts the way from a loss to the generator, never the way to the discriminator.
 answer_1 = {"d_loss_to_d": "yes", "d_loss_to_g": "yes", "g_loss_to_d": "yes", "g_loss_to_g": "no"}
 """,
+    praise="The generator learns nothing from its own loss, and is taught to be caught.",
 )
-def answer_1(answer, truth):
-    said = prediction_of(answer, truth, ("yes", "no"))
-    if said["d_loss_to_g"] == "no" and said["g_loss_to_g"] == "yes":
-        raise Wrong("this is the right step; here the two uses of `fake` are swapped: which loss is cut off now?")
-    reasons = {
-        "d_loss_to_d": "the discriminator's loss reaches its own weights, whatever happens to the images.",
-        "d_loss_to_g": "without `.detach()` the discriminator's loss goes on through `fake` to the generator.",
-        "g_loss_to_d": "the generator's loss goes through the discriminator, whose weights get a gradient too, unless"
-        " `requires_grad_(False)` forbids it.",
-        "g_loss_to_g": "the generator's loss sees detached images: its way to the generator is cut.",
+def answer_1(truth):
+    mistakes = {
+        "d_loss_to_g no, g_loss_to_g yes": "this is the right step; here the two uses of `fake` are swapped: which loss"
+        " is cut off now?",
+        "d_loss_to_d no": "the discriminator's loss reaches its own weights, whatever happens to the images.",
+        "d_loss_to_g no": "without `.detach()` the discriminator's loss goes on through `fake` to the generator.",
+        "g_loss_to_d no": "the generator's loss goes through the discriminator, whose weights get a gradient too,"
+        " unless `requires_grad_(False)` forbids it.",
+        "g_loss_to_g yes": "the generator's loss sees detached images: its way to the generator is cut.",
     }
-    if wrong := [reasons[key] for key in truth if said[key] != truth[key]]:
-        raise Wrong(" And ".join(wrong))
-    return "The generator learns nothing from its own loss, and is taught to be caught."
+    return tasks.Words(("yes", "no"), mistakes)
 
 
 @exercise(
@@ -35,27 +36,22 @@ def answer_1(answer, truth):
     solution="""
 answer_2 = 2 * 64 * 32 * 4**2 * 7**2  # 3,211,264: at the small size
 """,
+    praise="A convolution after the enlargement, with a kernel of 3, needs 2.25 times as much.",
 )
-def answer_2(answer, truth):
-    value = number_of(answer)
-    if abs(value - truth) <= 0.005 * truth:
-        return "A convolution after the enlargement, with a kernel of 3, needs 2.25 times as much."
+def answer_2(truth):
     layer = 2 * 64 * 32
     mistakes = {
-        layer * 16 * 196: "this counts the output's pixels; a transposed convolution stamps once for each input pixel.",
-        layer * 9 * 196: "this is the convolution with a kernel of 3 after the enlargement.",
-        layer * 8 * 49: "the factor 2 is missing: each multiplication comes with an addition.",
-        layer * 4 * 49: "the kernel has 4 × 4 places; its side must be squared.",
-        layer * 9 * 49: "the kernel has a side of 4 here, not 3.",
-        layer * 16: "this is for one pixel; how many are stamped?",
-        layer * 16 * 7: "7 × 7 pixels are stamped, not 7.",
-        layer * 16 * 49 * 64: "this is for a batch of 64; one image is asked for.",
-        layer * 16 * 49 * 3: "this counts the backward pass as well.",
-        truth / 1e6: "this is in millions.",
-    }
-    name_mistake(value, mistakes, within=lambda mistake: 0.005 * mistake, relative=True)
-    size = "smaller" if value > truth else "larger"
-    raise Wrong(f"the number is {size} than {value:,.4g}. Write it as 2 C C' k² times a number of pixels.")
+        "this counts the output's pixels; a transposed convolution stamps once for each input pixel.": layer * 16 * 196,
+        "this is the convolution with a kernel of 3 after the enlargement.": layer * 9 * 196,
+        "the factor 2 is missing: each multiplication comes with an addition.": truth / 2,
+        "the kernel has 4 × 4 places: its side is 4 here, and squared.": (layer * 4 * 49, layer * 9 * 49, layer * 49),
+        "this is for one pixel, or for one row of them: 7 × 7 are stamped.": (layer * 16, layer * 16 * 7),
+        "each of 64 channels stamps onto each of 32: the two numbers are multiplied.":
+            (truth / 64, truth / 32, truth * 96 / 2048),
+        "one image is asked for, and forward: not a batch, and not the backward pass.": (64 * truth, 3 * truth),
+        "so few are far too few: write the number out, not in thousands or millions.": (truth / 1e6, truth / 1e3),
+    }  # fmt: skip
+    return tasks.Number(0.005 * truth, mistakes, begin="Write it as 2 C C' k² times a number of pixels.", low=0)
 
 
 @exercise(
@@ -70,52 +66,49 @@ def smoothed_loss(real, fake):
     on_real = 0.9 * F.softplus(-real) + 0.1 * F.softplus(real)  # -0.9 log D - 0.1 log(1 - D)
     return on_real.mean() + F.softplus(fake).mean()
 """,
+    praise="One-sided label smoothing, as Salimans et al. (2016) advise it.",
 )
-def smoothed_loss(answer, truth):
-    cases = [
-        ("8 logits of each kind", 2 * noise(8), 2 * noise(8, seed=1)),
-        ("3 real logits and 5 generated ones, in float64", noise(3).double(), noise(5, seed=1).double()),
-        ("logits of 200 and -200, where sigmoid is 1 or 0", [200.0, -200.0], [200.0, -200.0]),
-        ("one logit of each kind, both 0", [0.0], [0.0]),
-    ]
-
+def smoothed_loss(truth):
     def softplus(x):
-        return f"({x}.clamp(min=0) + (1 + (-{x}.abs()).exp()).log())"
+        return x.clamp(min=0) + (1 + (-x.abs()).exp()).log()
 
-    def overflowing(x):
-        return f"(1 + {x}.exp()).log()"
+    def ce(x, target, softplus=softplus):  # -target log D - (1 - target) log(1 - D)
+        return target * softplus(-x) + (1 - target) * softplus(x)
 
-    up = {name: softplus(name) for name in ("real", "fake")}  # -log(1 - D)
-    down = {name: softplus(f"(-{name})") for name in ("real", "fake")}  # -log D
-    right, fakes = f"(0.9 * {down['real']} + 0.1 * {up['real']})", up["fake"]
+    def unsafe(x):
+        return (1 + x.exp()).log()
+
+    cases = [(2 * noise(8), 2 * noise(8, seed=1)), (noise(3), noise(5, seed=1)), ([0.5], [-0.5]), ([1.0], [2.0])]
+    overflow = "right for small logits only: exp overflows at 200. `F.softplus` or `binary_cross_entropy_with_logits`"
+    overflow += " does not."
     mistakes = {
-        f"{down['real']}.mean() + {fakes}.mean()": "the labels are not smoothed: real images still have the target 1.",
-        f"{right}.mean() + (0.9 * {fakes} + 0.1 * {down['fake']}).mean()": "generated images are smoothed as well; only"
-        " real ones are to be: a generated image must never be taught as partly real.",
-        f"{down['real']}.mean() + (0.9 * {fakes} + 0.1 * {down['fake']}).mean()": "the generated images are smoothed,"
-        " the real ones are not: it must be the other way round.",
-        f"0.9 * {down['real']}.mean() + {fakes}.mean()": "a target of 0.9 leaves 0.1 for the other outcome: the term"
-        " with log(1 - D) of real images is missing.",
-        f"(0.1 * {down['real']} + 0.9 * {up['real']}).mean() + {fakes}.mean()": "0.9 and 0.1 are swapped: this teaches"
-        " that real images are mostly generated.",
-        f"(0.9 * {up['real']} + 0.1 * {down['real']}).mean() + {down['fake']}.mean()": "the logits have the wrong sign:"
-        " positive means real.",
-        f"{right}.mean() + {down['fake']}.mean()": "this teaches that generated images are real: it is the generator's"
-        " loss.",
-        f"{right}.mean()": "the part of the generated images is missing.",
-        f"{fakes}.mean()": "the part of the real images is missing.",
-        f"{right}.mean() - {fakes}.mean()": "the part of the generated images has the wrong sign.",
-        "-want": "this is the value that D maximises; the loss that it minimises has the other sign.",
-        "want / 2": "the two parts are averaged; their sum is asked for.",
-        "want / log(2)": "this is in bits; nats take the natural logarithm.",
-        f"{right}.sum() + {fakes}.sum()": "the images are summed; the mean of each kind is asked for.",
-        f"({right}.sum() + {fakes}.sum()) / (len(real) + len(fake))": "the mean runs over both kinds together; take one"
-        " of each kind, then add.",
-        f"(0.9 * {overflowing('(-real)')} + 0.1 * {overflowing('real')}).mean() + {overflowing('fake')}.mean()": "right"
-        " for small logits only: exp overflows at 200. `F.softplus` or `binary_cross_entropy_with_logits` does not.",
-    }
-    compare(answer, truth, cases, mistakes)
-    return "One-sided label smoothing, as Salimans et al. (2016) advise it."
+        "the labels are not smoothed: real images still have the target 1.":
+            lambda r, f: ce(r, 1).mean() + ce(f, 0).mean(),
+        "generated images are smoothed; only real ones are to be: a generated image must never be taught as real.":
+            (lambda r, f: ce(r, 0.9).mean() + ce(f, 0.1).mean(), lambda r, f: ce(r, 1).mean() + ce(f, 0.1).mean()),
+        "a target of 0.9 leaves 0.1 for the other outcome: the term with log(1 - D) of real images is missing.":
+            lambda r, f: 0.9 * ce(r, 1).mean() + ce(f, 0).mean(),
+        "0.9 and 0.1 are swapped: this teaches that real images are mostly generated.":
+            lambda r, f: ce(r, 0.1).mean() + ce(f, 0).mean(),
+        "this teaches that generated images are real, or real ones generated: positive logits mean real.": (
+            lambda r, f: ce(r, 0.1).mean() + ce(f, 1).mean(), lambda r, f: ce(r, 0.9).mean() + ce(f, 1).mean(),
+            lambda r, f: truth(f, r),
+        ),
+        "the part of the real or of the generated images is missing, or has the wrong sign.": (
+            lambda r, f: ce(r, 0.9).mean(), lambda r, f: ce(f, 0).mean(),
+            lambda r, f: ce(r, 0.9).mean() - ce(f, 0).mean(), lambda r, f: ce(f, 0).mean() - ce(r, 0.9).mean(),
+        ),
+        "take the mean of each kind by itself, then add the two.": (
+            lambda r, f: ce(r, 0.9).sum() + ce(f, 0).sum(),
+            lambda r, f: (ce(r, 0.9).sum() + ce(f, 0).sum()) / (len(r) + len(f)),
+        ),
+        overflow: (
+            lambda r, f: ce(r, 0.9, unsafe).mean() + ce(f, 0, unsafe).mean(),
+            lambda r, f: truth(r.clamp(-18, 18), f.clamp(-18, 18)),
+        ),
+    }  # fmt: skip
+    edges = {overflow: [([200.0, -200.0], [200.0, -200.0]), ([-30.0], [30.0])]}
+    return tasks.Function(cases, mistakes, edges, gradients={"real": "", "fake": ""})
 
 
 @exercise(
@@ -129,29 +122,33 @@ def transposed(x, w, stride):
         stamped[i * stride : i * stride + len(w)] += x[i] * w
     return stamped
 """,
+    praise="It equals `F.conv_transpose1d`, and the gradient of `F.conv1d` by its input.",
 )
-def transposed(answer, truth):
-    cases = [
-        ("5 values, a kernel of 4, stride 2", noise(5), noise(4, seed=1), 2),
-        ("4 values, a kernel of 3, stride 1", noise(4, seed=2), noise(3, seed=3), 1),
-        ("3 values, a kernel of 2, stride 3, in float64", noise(3).double(), noise(2, seed=1).double(), 3),
-        ("one value, a kernel of 4, stride 2", [2.0], [1.0, 2.0, 3.0, 4.0], 2),
-        ("the values 1 and 10, the kernel 1, 2, 3, stride 2", [1.0, 10.0], [1.0, 2.0, 3.0], 2),
-    ]
+def transposed(truth):
+    def last_stamp_wins(x, w, stride):
+        y = 0 * truth(x, w, stride)
+        for i in range(len(x)):
+            y[i * stride : i * stride + len(w)] = x[i] * w
+        return y
+
+    cases = [(noise(5), noise(4, seed=1), 2), (noise(4, seed=2), noise(3, seed=3), 1), (noise(3), noise(2, seed=1), 3),
+             ([2.0], [1.0, 2.0, 3.0, 4.0], 2), ([1.0, 10.0], [1.0, 2.0, 3.0], 2)]  # fmt: skip
     mistakes = {
-        "truth(x, w.flip(0), stride)": "the kernel is turned round: stamp it as it is.",
-        "truth(x.flip(0), w, stride)": "the input runs from the end to the start.",
-        "truth(x, w, 1)": "the stride is ignored: neighbouring stamps are `stride` places apart.",
-        "truth(x, w, 2)": "the stride is always 2 in your function; use the argument.",
-        "want[1:-1]": "a padding of 1 is cut off at both ends; none is asked for.",
-        "want[: len(x) * stride]": "the output has stride times the input's length, and the last stamp is cut off.",
-        "want[: len(want) - 1]": "the output is one too short: the last stamp needs all its places.",
-        "truth(x, w / stride, stride)": "the result is divided by the stride.",
-        "truth(x, w / len(w), stride)": "the kernel is divided by its length; stamps add up, they are not averaged.",
-        "truth(x, w / w.sum(), stride)": "the kernel is normalised; use it as it is.",
-        "truth(x, w * 0 + 1, stride)": "the kernel's values are not used: every stamp is a row of ones.",
-        "truth(x * 0 + 1, w, stride)": "the stamps are not scaled by the input's values.",
-        "truth(w, x, stride)": "the roles of input and kernel are swapped.",
-    }
-    compare(answer, truth, cases, mistakes)
-    return "It equals `F.conv_transpose1d`, and the gradient of `F.conv1d` by its input."
+        "the kernel is turned round: stamp it as it is.": lambda x, w, s: truth(x, w.flip(0), s),
+        "the input runs from the end to the start.": lambda x, w, s: truth(x.flip(0), w, s),
+        "the stride is ignored: neighbouring stamps are `stride` places apart.":
+            (lambda x, w, s: truth(x, w, 1), lambda x, w, s: truth(x, w, 2)),
+        "stamps overwrite each other where they overlap; add them up.": last_stamp_wins,
+        "the length is wrong: the result has (L - 1) · stride + k places, without padding.": (
+            lambda x, w, s: truth(x, w, s)[1:-1], lambda x, w, s: truth(x, w, s)[: len(x) * s],
+            lambda x, w, s: truth(x, w, s)[:-1],
+        ),
+        "the values are divided; stamps add up, they are not averaged.": (
+            lambda x, w, s: truth(x, w, s) / s, lambda x, w, s: truth(x, w, s) / len(w),
+            lambda x, w, s: truth(x, w / w.sum(), s),
+        ),
+        "the kernel's or the input's values are not used: each stamp is x[i] times w.":
+            (lambda x, w, s: truth(x, 0 * w + 1, s), lambda x, w, s: truth(0 * x + 1, w, s)),
+        "the roles of input and kernel are swapped.": lambda x, w, s: truth(w, x, s),
+    }  # fmt: skip
+    return tasks.Function(cases, mistakes)

@@ -1,36 +1,45 @@
 """Exercises of 07_vae_gan."""
 
 from collections.abc import Mapping
+from itertools import product
 
-from aigc_course.plumbing.grading import (
-    NotAttempted,
-    Wrong,
-    call,
-    compare,
-    exercise,
-    name_mistake,
-    noise,
-    number_of,
-    text_of,
-)
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import NotAttempted, Wrong, exercise, noise, text_of
 
-WHY = {  # of each network: what to say when it lacks a term, and when it has one too many
-    "encoder": {
-        "-kl": "the encoder alone makes mu and sigma: who else should the KL term train?",
-        "-feature": "without the feature term nothing tells the encoder what its code must hold.",
-        "+gan": "the encoder is not asked to fool the discriminator: a code should say what is in x.",
-    },
-    "decoder": {
-        "-feature": "without the feature term the decoder need not restore x: any digit that fools would do.",
-        "-gan": "without the opponent's term nothing teaches the decoder to draw from the prior.",
-        "+kl": "the KL term holds mu and sigma only, and no weight of the decoder.",
-    },
-    "discriminator": {
-        "-gan": "the discriminator must tell real from made: it lacks its only term.",
-        "+kl": "the KL term holds mu and sigma only, and no weight of the discriminator.",
-        "+feature": "the feature term must not train the discriminator: it would make its features alike, and blind.",
-    },
-}
+tasks = rooms.shared("tasks")
+
+TERMS = ("kl", "feature", "gan")
+
+
+class Terms(tasks.Words):
+    """A set of terms for each network, as the words "in" and "out" of "encoder kl" and so on."""
+
+    def wrong_answers(self, truth):
+        for said, sentence in self.mistakes.items():
+            terms = {network: set(terms) for network, terms in truth.items()}
+            for key, word in self.parts(said).items():
+                network, term = key.split()
+                terms[network] = terms[network] | {term} if word == "in" else (terms[network] - {term}) or {"kl"}
+            yield sentence, terms
+
+    def grade(self, answer, truth):
+        if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
+            raise Wrong('the prediction must be a dict with the keys "encoder", "decoder" and "discriminator".')
+        super().grade(self.flat(answer, truth), self.flat(truth, truth))
+
+    def flat(self, answer, truth):
+        said = {}
+        for network in truth:
+            terms = [answer[network]] if answer[network] and isinstance(answer[network], str) else answer[network]
+            if terms is None or terms is ... or hasattr(terms, "__len__") and not len(terms):
+                raise NotAttempted(f'"{network}" has no terms yet.')
+            try:
+                said[network] = {str(term).strip(" .\t\n'\"").lower() for term in terms}
+            except TypeError:
+                raise Wrong(f'"{network}" must be a set of terms; what came is `{text_of(terms)}`.') from None
+            if unknown := sorted(said[network] - set(TERMS)):
+                raise Wrong(f'the terms are "kl", "feature" and "gan"; "{network}" has `{text_of(unknown[0], str)}`.')
+        return {f"{net} {term}": "in" if term in said[net] else "out" for net, term in product(truth, TERMS)}
 
 
 @exercise(
@@ -45,33 +54,24 @@ answer_1 = {
     "discriminator": {"gan"},
 }
 """,
+    praise="Each network has its own loss, and no gradient goes anywhere else.",
 )
-def answer_1(answer, truth):
-    if not isinstance(answer, Mapping) or not truth.keys() <= answer.keys():
-        raise Wrong('the prediction must be a dict with the keys "encoder", "decoder" and "discriminator".')
-    said = {}
-    for network in truth:
-        terms = answer[network]
-        if terms is None or terms is ... or not isinstance(terms, str) and hasattr(terms, "__len__") and not len(terms):
-            raise NotAttempted(f'"{network}" has no terms yet.')
-        terms = [terms] if isinstance(terms, str) else terms
-        try:
-            said[network] = {str(term).strip(" .").lower() for term in terms}
-        except TypeError:
-            raise Wrong(f'"{network}" must be a set of terms; what came is `{text_of(terms)}`.') from None
-        if unknown := sorted(said[network] - {"kl", "feature", "gan"}):
-            raise Wrong(f'the terms are "kl", "feature" and "gan"; "{network}" has `{text_of(unknown[0], str)}`.')
-    if all(terms == {"kl", "feature", "gan"} for terms in said.values()):
-        raise Wrong("this is one loss for all three, as in the printed version of section 3: each has its own task.")
-    reasons = [
-        WHY[network][sign + term]
-        for network in truth
-        for sign, terms in (("-", truth[network] - said[network]), ("+", said[network] - truth[network]))
-        for term in sorted(terms)
-    ]
-    if reasons:
-        raise Wrong(" And ".join(reasons))
-    return "Each network has its own loss, and no gradient goes anywhere else."
+def answer_1(truth):
+    mistakes = {
+        "encoder gan in, decoder kl in, discriminator kl in, discriminator feature in": "this is one loss for all"
+        " three, as in the printed version of section 3: each has its own task.",
+        "encoder kl out": "the encoder alone makes mu and sigma: who else should the KL term train?",
+        "encoder feature out": "without the feature term nothing tells the encoder what its code must hold.",
+        "encoder gan in": "the encoder is not asked to fool the discriminator: a code should say what is in x.",
+        "decoder feature out": "without the feature term it need not restore x: any digit that fools would do.",
+        "decoder gan out": "without the opponent's term nothing teaches the decoder to draw from the prior.",
+        "decoder kl in": "the KL term holds mu and sigma only, and no weight of the decoder.",
+        "discriminator gan out": "the discriminator must tell real from made: it lacks its only term.",
+        "discriminator kl in": "the KL term holds mu and sigma only, and no weight of the discriminator.",
+        "discriminator feature in": "the feature term must not train the discriminator: it would make its features"
+        " alike, and blind.",
+    }
+    return Terms(("in", "out"), mistakes)
 
 
 @exercise(
@@ -83,31 +83,24 @@ p = 0.75  # the left pixel is white with probability 0.75, the right one with 0.
 one_pixel = p * (1 - p) ** 2 + (1 - p) * p**2  # = p (1 - p), the variance
 answer_2 = 2 * one_pixel  # 0.375
 """,
+    praise="The grey picture wins under squared error, though no stroke ever looks like it.",
 )
-def answer_2(answer, truth):
-    value = number_of(answer)
-    if abs(value - truth) <= 0.002:
-        return "The grey picture wins under squared error, though no stroke ever looks like it."
+def answer_2(truth):
     mistakes = {
-        0.5: "this is the error of the sharp guess (white on the left); the best picture is grey and does better.",
-        0.1875: "this is one pixel's error (or the mean of the two); both are uncertain, and the sum is asked for.",
-        0.4330: "a standard deviation; the squared error's mean is a variance.",
-        0.8660: "two standard deviations; the squared error's mean is a variance.",
-        0.75: "this is the best grey value of the left pixel, not the error; or the absolute error.",
-        0.25: "this is the chance of the right column, or one pixel's error of the sharp guess. Take the best picture.",
-        1.0: "this is the expected error for two pixels of 0.5 each, doubled, or the error without any knowledge.",
-        0.625: "these are the squares of the two grey values, added up; take the expected squared differences.",
-        1.5: "this is the error of the sharp guess at the wrong column.",
-        0.0: "no picture is right in both cases, so some error is left.",
-        0.125: "these are the squared deviations in the likelier case alone; the other case counts too.",
-        1.125: "this is the error in the less likely case alone; weigh it with 0.25 and add the other.",
-        0.02678: "this is spread over 14 pixels; the sum over the two is asked for.",
+        "this is an error of the sharp guess, or its chance; the best picture is grey and does better.": (
+            0.5,
+            1.5,
+            0.25,
+        ),
+        "this is one pixel's error, or the mean of the two; both are uncertain, and the sum is asked for.": 0.1875,
+        "this is a standard deviation; the squared error's mean is a variance.": (0.4330, 0.8660, 0.375**0.5),
+        "this is the best grey value of the left pixel, or an absolute error; the squared error is asked for.": 0.75,
+        "these are the squares of the grey values, added up; take the expected squared differences.": 0.625,
+        "no picture is right in both cases, so some error is left.": 0.0,
+        "this is the error in one of the two cases; weigh both, with 0.75 and 0.25.": (0.125, 1.125, 0.09375, 0.28125),
+        "this would be the error with equal chances, or without any knowledge, of one pixel or of both.": 1.0,
     }
-    name_mistake(value, mistakes, within=0.004)
-    if value < 0:
-        raise Wrong("a squared error is never negative.")
-    side = "smaller" if value > truth else "larger"
-    raise Wrong(f"the expected error is {side} than {value:.4g}. Do one pixel first.")
+    return tasks.Number(0.002, mistakes, begin="Do one pixel first.", low=0)
 
 
 @exercise(
@@ -126,57 +119,51 @@ def my_slant(x):
     c = cols - (x * cols).sum(dim=(1, 2), keepdim=True) / ink  # (B, 1, W)
     return -(x * r * c).sum(dim=(1, 2)) / (x * r**2).sum(dim=(1, 2))
 """,
+    praise="A shear by a adds a to it, exactly: that is what makes it a measure.",
 )
-def my_slant(answer, truth):
+def my_slant(truth):
     import torch
 
-    def stroke(a, size=9, width=1):  # a grey stroke that leans by a columns a row
+    def ink_centre(x, r, c):
+        return tuple((x * t).sum((1, 2), keepdim=True) / x.sum((1, 2), keepdim=True) for t in (r, c))
+
+    def slant(ratio, centre=ink_centre):  # ratio of (x r c), (x r r), (x c c), x, each summed, and (r r)
+        def wrong(x):
+            r, c = torch.arange(x.shape[1]).view(1, -1, 1), torch.arange(x.shape[2]).view(1, 1, -1)
+            r_0, c_0 = centre(x, r, c)
+            r, c = r - r_0, c - c_0
+            both, rows, cols, ink = (t.sum((1, 2)) for t in (x * r * c, x * r * r, x * c * c, x))
+            return ratio(-both, rows, cols, ink, (r * r).sum((1, 2)))
+
+        return wrong
+
+    def stroke(a, size=9):  # it leans by a columns a row
         rows, cols = torch.arange(size).view(-1, 1), torch.arange(size).view(1, -1)
-        return (width - (cols - size / 2 + a * (rows - size / 2)).abs()).clamp(0, 1)
+        return (2 - (cols - size / 2 + a * (rows - size / 2)).abs()).clamp(0, 1)
 
-    cases = [
-        ("3 images of 9 × 9 pixels", noise(3, 9, 9).abs()),
-        ("4 images of 28 × 28 pixels, in float64", noise(4, 28, 28, seed=1).abs().double()),
-        ("2 images of 8 × 6 pixels", noise(2, 8, 6, seed=2).abs()),
-        ("strokes that lean right, and left", torch.stack([stroke(0.5, width=2), stroke(-0.5, width=2)])),
-    ]
-    rows, cols = (
-        f"__import__('torch').arange(x.shape[{axis}], dtype=x.dtype).view({shape})"
-        for axis, shape in ((1, "1, -1, 1"), (2, "1, 1, -1"))
-    )
-    moments = "(lambda r, c, m: {})" + f"({rows}, {cols}, x.sum((1, 2), keepdim=True))"
-    inner = "(lambda r, c: {})(r - (x * r).sum((1, 2), keepdim=True) / m, c - (x * c).sum((1, 2), keepdim=True) / m)"
-
-    def of(expression):  # an expression in the centred r and c
-        return moments.format(inner.format(expression))
-
+    cases = [(noise(3, 9, 9).abs(),), (noise(2, 8, 6, seed=2).abs(),), (noise(2, 28, 28, seed=1).abs() + 0.1,),
+             (torch.stack([stroke(0.5), stroke(-0.5)]),), ([[[0.0, 3.0], [1.0, 0.0], [2.0, 0.0]]] * 2,)]  # fmt: skip
+    alone = "right for several images only: a batch of one keeps its axis, shape (1,)."
     mistakes = {
-        "-want": "the sign is turned: rows count downwards, so a stroke that leans right has falling columns.",
-        of("-(x * r * c).sum((1, 2)) / (x * c**2).sum((1, 2))"): "the variance of the columns stands below; a slant is"
-        " columns per row, so it is the rows' variance.",
-        of("(x * r * c).sum((1, 2)) / (x * c**2).sum((1, 2))"): "the variance of the columns stands below, and the sign"
-        " is turned.",
-        of("-(x * r * c).sum((1, 2)) / ((x * r**2).sum((1, 2)) * (x * c**2).sum((1, 2))).sqrt()"): "this is the"
-        " correlation; the slant is a regression slope, columns on rows.",
-        of("(x * r * c).sum((1, 2)) / ((x * r**2).sum((1, 2)) * (x * c**2).sum((1, 2))).sqrt()"): "this is the"
-        " correlation, with its sign turned; the slant is a regression slope, columns on rows.",
-        moments.format("-(x * r * c).sum((1, 2)) / (x * r**2).sum((1, 2))"): "the moments are taken about the corner of"
-        " the image; take them about the centre of the ink.",
-        moments.format("(x * r * c).sum((1, 2)) / (x * r**2).sum((1, 2))"): "the moments are taken about the corner of"
-        " the image, and the sign is turned.",
-        of("-(x * r * c).sum((1, 2)) / m[:, 0, 0]"): "this is the covariance; divide it by the rows' variance.",
-        of("-(x * r * c).sum((1, 2))"): "this is a covariance times the ink; divide by the rows' second moment.",
-        of("-(x * r * c).sum((1, 2)) / (r**2).sum((1, 2))"): "the rows' variance is not weighted with the ink.",
-        "want.atan()": "this is the angle in radians; asked for is its tangent, columns per row.",
-        "want.atan().rad2deg()": "this is the angle in degrees; asked for is its tangent, columns per row.",
-        "want.mean()": "the images are averaged; one number an image is asked for, shape (B,).",
-        "want.abs()": "the sign is lost: strokes that lean left must have a negative slant.",
-        moments.format(
-            "(lambda r, c: -(x * r * c).sum((1, 2)) / (x * r**2).sum((1, 2)))(r - r.mean(), c - c.mean())"
-        ): "the moments are taken about the centre of the image; take them about the centre of the ink.",
-    }
-    compare(answer, truth, cases, mistakes)
-    return "A shear by a adds a to it, exactly: that is what makes it a measure."
+        "the variance of the columns stands below; a slant is columns per row, so it is the rows' variance.":
+            slant(lambda both, rows, cols, ink, plain: both / cols),
+        "this is the correlation; the slant is a regression slope, columns on rows.":
+            slant(lambda both, rows, cols, ink, plain: both / (rows * cols).sqrt()),
+        "the moments are taken about the corner of the image; take them about the centre of the ink.":
+            slant(lambda both, rows, cols, ink, plain: both / rows, lambda x, r, c: (0, 0)),
+        "the moments are taken about the middle of the image; take them about the centre of the ink.": (
+            slant(lambda both, rows, *rest: both / rows, lambda x, r, c: ((r.numel() - 1) / 2, (c.numel() - 1) / 2)),
+            slant(lambda both, rows, *rest: both / rows, lambda x, r, c: (r.numel() / 2, c.numel() / 2)),
+        ),
+        "this is a covariance; divide it by the rows' variance.": (
+            slant(lambda both, rows, cols, ink, plain: both / ink), slant(lambda both, *rest: both)),
+        "the rows' variance is not weighted with the ink.":
+            slant(lambda both, rows, cols, ink, plain: both / plain),
+        "this is the angle; asked for is its tangent, columns per row.":
+            (lambda x: truth(x).atan(), lambda x: truth(x).atan().rad2deg()),
+        alone: lambda x: truth(x).squeeze(),
+    }  # fmt: skip
+    return tasks.Function(cases, mistakes, edges={alone: [(noise(1, 5, 7, seed=4).abs(),)]})
 
 
 @exercise(
@@ -187,50 +174,30 @@ def my_slant(answer, truth):
 def my_feature_loss(f_x, f_restored):
     return 0.5 * (f_restored - f_x.detach()).square().sum(dim=1)  # (B, D) -> (B,)
 """,
+    praise="The likelihood of a Gaussian around the restored image's features, and the target stays put.",
 )
-def my_feature_loss(answer, truth):
-    cases = [
-        ("features of 4 images, 3 each", noise(4, 3), noise(4, 3, seed=1)),
-        ("features of one image, in float64", noise(1, 5).double(), noise(1, 5, seed=1).double()),
-        ("features of 3 images, one each", noise(3, 1), noise(3, 1, seed=1)),
-        ("two equal rows", [[1.0, 2.0]], [[1.0, 2.0]]),
-    ]
-    d = "(f_restored - f_x)"
+def my_feature_loss(truth):
+    cases = [tuple(noise(*shape, seed=s) for s in (0, 1)) for shape in ((4, 3), (1, 5), (3, 1))]
+    cases += [([[1.0, 2.0]], [[1.0, 2.0]]), ([[1.0, 2.0]], [[0.0, 4.0]])]
     mistakes = {
-        "2 * want": "twice too much: the factor ½ is missing.",
-        f"{d}.square().mean(1)": "the features are averaged, and the ½ is missing; sum them, as a log-likelihood does.",
-        "want / f_x.shape[1]": "the features are averaged; the log-likelihoods of independent features add up.",
-        "want.mean()": "the images are averaged; one number an image is asked for, shape (B,).",
-        "want.sum()": "the images are added up; one number an image is asked for, shape (B,).",
-        f"{d}.square().mean()": "the mean runs over everything; sum over the features, keep the images.",
-        f"0.5 * {d}.square().sum(0)": "the sum runs over the batch; it must run over the features.",
-        f"0.5 * {d}.square()": "the features are not summed: the result has one number an image, shape (B,).",
-        "-want": "this is the log-likelihood; its negative is the loss.",
-        f"{d}.abs().sum(1)": "this is the absolute difference; a Gaussian gives the square.",
-        f"0.5 * {d}.abs().sum(1)": "this is the absolute difference; a Gaussian gives the square.",
-        f"0.5 * {d}.sum(1).square()": "sum the squares, do not square the sum: differences must not cancel.",
-        f"0.5 * {d}.sum(1)": "the square is missing: plus and minus cancel, as in the printed loss of section 3.",
-        f"{d}.sum(1)": "the square is missing: plus and minus cancel, as in the printed loss of section 3.",
-        "(2 * want).sqrt()": "this is the distance; the loss is half its square.",
-        f"0.5 * ({d}.square()).sum(1) + 0.5 * f_x.shape[1] * log(2 * 3.141592653589793)": "the constant of the density"
-        " is in it; leave it out, so that equal features give 0.",
-        "0 * want": "this is 0 for every input: (x - y) and (y - x) cancel, as in the printed loss of section 3.",
-    }
-    compare(answer, truth, cases, mistakes)
-    f_x, f_restored = noise(4, 3).requires_grad_(), noise(4, 3, seed=1).requires_grad_()
-    loss = call(answer, truth, (f_x, f_restored), "features that require gradients")
-    if not (hasattr(loss, "requires_grad") and loss.requires_grad):
-        raise Wrong("the values are right, but no gradient reaches `f_restored`: `detach`, `no_grad` or NumPy cuts it"
-                    " off.")  # fmt: skip
-    loss.backward(loss.new_ones(loss.shape))  # not loss.sum(): gradients may be turned off here
-    if f_restored.grad is None:
-        raise Wrong("the values are right, but no gradient reaches `f_restored`: the wrong argument is detached.")
-    if f_x.grad is not None and f_x.grad.abs().sum() > 0:
-        raise Wrong("the values are right, but a gradient reaches `f_x`: the real image's features are the target."
-                    " Detach them.")  # fmt: skip
-    if not f_restored.grad.allclose((f_restored - f_x).detach(), rtol=1e-3, atol=1e-4):
-        raise Wrong("the values are right, but not the gradient that reaches `f_restored`.")
-    return "The likelihood of a Gaussian around the restored image's features, and the target stays put."
+        "the features are averaged; the log-likelihoods of independent features add up.":
+            (lambda f, g: truth(f, g) / f.shape[1], lambda f, g: (g - f).square().mean(1)),
+        "the mean runs over everything; add up over the features, with ½, and keep the images apart.":
+            (lambda f, g: (g - f).square().mean(), lambda f, g: (g - f).square().mean() / 2),
+        "the sum runs over the batch; it must run over the features.": lambda f, g: truth(f.T, g.T),
+        "this is the absolute difference; a Gaussian gives the square.":
+            (lambda f, g: (g - f).abs().sum(1), lambda f, g: (g - f).abs().sum(1) / 2),
+        "add up the squares, do not square the sum: differences must not cancel.":
+            (lambda f, g: 0.5 * (g - f).sum(1).square(), lambda f, g: (g - f).sum(1).square()),
+        "the square is missing: plus and minus cancel, as in the printed loss of section 3.":
+            (lambda f, g: 0.5 * (g - f).sum(1), lambda f, g: (g - f).sum(1)),
+        "this is the distance, with a root; the loss is half its square.":
+            (lambda f, g: (g - f).norm(dim=1), lambda f, g: (g - f).norm(dim=1) / 2),
+        "the constant of the density is in it; leave it out, so that equal features give 0.":
+            lambda f, g: truth(f, g) + 0.9189385 * f.shape[1],
+    }  # fmt: skip
+    hint = "The real image's features are the target, and the restored image's are to learn."
+    return tasks.Function(cases, mistakes, gradients={"f_x": hint, "f_restored": ""})
 
 
 @exercise(
@@ -246,49 +213,48 @@ def my_attribute_vector(codes, values, labels):
         values[mine] -= values[mine].mean()
     return (values[:, None] * codes).sum(dim=0) / values.square().sum()  # (D,)
 """,
+    praise="One unit of the attribute, as a step in the code, with the class left alone.",
 )
-def my_attribute_vector(answer, truth):
+def my_attribute_vector(truth):
     import torch
 
-    def case(n, d, n_classes, seed, dtype=torch.float32):
-        labels = torch.arange(n) % n_classes
-        codes = (noise(n, d, seed=seed) + 2 * labels[:, None] * noise(1, d, seed=seed + 1)).to(dtype)
-        values = noise(n, seed=seed + 2).to(dtype) + 3 * labels
-        return codes + values[:, None] * noise(1, d, seed=seed + 3).to(dtype), values, labels
+    def free(t, labels):  # of the class means
+        return t - torch.stack([t[labels == c].mean(0) for c in labels])
 
-    cases = [
-        ("12 codes of 3 numbers, 3 classes", *case(12, 3, 3, 0)),
-        ("20 codes of 2 numbers, 4 classes, in float64", *case(20, 2, 4, 5, torch.float64)),
-        ("10 codes of 4 numbers, one class", *case(10, 4, 1, 9)),
-    ]
-    centred = (
-        "(lambda z, a: {})(*((lambda t: t - __import__('torch').stack([t[labels == c].mean(0) for c in labels]))(t)"
-        " for t in (codes, values)))"
-    )
+    def of(rule):  # a rule for centred codes z and values a, in place of z·a / a·a
+        return lambda codes, values, labels: rule(free(codes, labels), free(values, labels))
+
+    def case(n, d, labels, seed):
+        labels = torch.tensor(labels)[torch.arange(n) % len(labels)]
+        codes, values = noise(n, d, seed=seed) + labels[:, None] * noise(1, d, seed=seed + 1), noise(n, seed=seed + 2)
+        values = values + 0.5 * labels
+        return codes + values[:, None] * noise(1, d, seed=seed + 3), values, labels
+
+    cases = [case(12, 3, [0, 1, 2], 0), case(20, 2, [3, 1, 4, 0], 5), case(10, 4, [0], 9), case(7, 2, [2, 7], 13)]
+    wide = "right for the labels 0 to 9 only, or for labels without gaps: any whole numbers may be classes."
     mistakes = {
-        "truth(codes, values, 0 * labels)": "the class is not taken out: the vector then turns one class into another.",
-        "-want": "the sign is turned: the vector must lead to higher values.",
-        "want / want.norm()": "this has length 1; its length must say how far a rise of one goes.",
-        centred.format("(a[:, None] * z).mean(0)"): "this is the covariance; divide it by the variance of the values.",
-        centred.format("(a[:, None] * z).sum(0)"): "divide by the sum of the squared values.",
-        centred.format("(a[:, None] * z).sum(0) / z.square().sum(0)"): "this divides by the codes' variance: it"
-        " predicts the value from the code. Predict the code from the value.",
-        centred.format("(a[:, None] * z).mean(0) / a.std()"): "divide by the variance of the values, not by their"
-        " standard deviation.",
-        centred.format("(a[:, None] * z).mean(0) / a.std(correction=0)"): "divide by the variance of the values, not by"
-        " their standard deviation.",
-        centred.format("(a[:, None] * z).sum(0) / a.square().sum() / z.std(0)"): "do not divide by the codes' spread.",
-        centred.format("(a[:, None] * z).sum(0) / (a.square().sum() * z.square().sum(0)).sqrt()"): "this is the"
-        " correlation of value and code; its unit is not code per value.",
-        centred.format("z[a > 0].mean(0) - z[a <= 0].mean(0)"): "this is a difference of two means; divide it by the"
-        " difference of the values, or better: use least squares.",
-        centred.format(
-            "(z[a > 0].mean(0) - z[a <= 0].mean(0)) / (a[a > 0].mean() - a[a <= 0].mean())"
-        ): "this uses only two groups; least squares uses each value.",
-        "codes[values > values.median()].mean(0) - codes[values <= values.median()].mean(0)": "this is a difference of"
-        " two means, with the class left in; take the class out, then use least squares.",
-        "(values[:, None] * codes).sum(0) / values.square().sum()": "nothing is centred: take out each class's means.",
-        centred.format("(a[:, None] * codes).sum(0) / values.square().sum()"): "divide by the centred values' squares.",
-    }
-    compare(answer, truth, cases, mistakes)
-    return "One unit of the attribute, as a step in the code, with the class left alone."
+        "the class is not taken out: the vector then turns one class into another.": (
+            lambda z, a, y: truth(z, a, 0 * y), lambda z, a, y: a @ z / (a @ a),
+            lambda z, a, y: z[a > a.median()].mean(0) - z[a <= a.median()].mean(0),
+        ),
+        "only the codes are centred by class, or only the values; both are, above and below the fraction.": (
+            lambda z, a, y: free(a, y) @ z / (a @ a), lambda z, a, y: a @ free(z, y) / (a @ a),
+            lambda z, a, y: (a - a.mean()) @ free(z, y) / (a - a.mean()).square().sum(),
+        ),
+        "this is the covariance; divide by the variance of the values.":
+            (of(lambda z, a: a @ z / len(a)), of(lambda z, a: a @ z), of(lambda z, a: a @ z / (len(a) - 1))),
+        "this divides by the codes' variance: it predicts the value from the code. Predict the code from the value.":
+            of(lambda z, a: a @ z / z.square().sum(0)),
+        "divide by the variance of the values, not by a standard deviation, and without the codes' spread.": (
+            of(lambda z, a: a @ z / len(a) / a.std()), of(lambda z, a: a @ z / len(a) / a.std(correction=0)),
+            of(lambda z, a: a @ z / a.norm() / z.norm(dim=0)), of(lambda z, a: a @ z / (a @ a) / z.std(0)),
+        ),
+        "this compares two groups; least squares uses each value, per unit of it.": (
+            of(lambda z, a: z[a > 0].mean(0) - z[a <= 0].mean(0)),
+            of(lambda z, a: (z[a > 0].mean(0) - z[a <= 0].mean(0)) / (a[a > 0].mean() - a[a <= 0].mean())),
+        ),
+        "each class has its own vector here and they are averaged; one vector serves all classes.": lambda z, a, y: (
+            torch.stack([truth(z[y == c], a[y == c], y[y == c]) for c in y.unique()]).mean(0)),
+        wide: lambda z, a, y: truth(z, a, y.clamp(max=9)),
+    }  # fmt: skip
+    return tasks.Function(cases, mistakes, edges={wide: [case(14, 3, [12, 9, 30], 17), case(9, 2, [-1, 100, 101], 21)]})

@@ -7,10 +7,6 @@ import torch
 import torch.nn.functional as F
 
 
-def stub_raises(*args):
-    raise NotImplementedError
-
-
 def attend(q, k, v, scale=None, mask="past", dim=-1, values=None):
     scores = q @ k.transpose(-2, -1) / (math.sqrt(q.shape[-1]) if scale is None else scale(q))
     ones = torch.ones(scores.shape[-2:])
@@ -35,11 +31,6 @@ def attend_loop(q, k, v):
 def attend_large(q, k, v):  # -1e9 in place of minus infinity: the weight is 0 in floating point
     past = torch.ones(q.shape[1], q.shape[1]).tril()
     return (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(past == 0, -1e9).softmax(-1) @ v
-
-
-def attend_zeros(q, k, v, after=False):
-    past, scores = torch.ones(q.shape[1], q.shape[1]).tril().to(q), q @ k.mT / math.sqrt(q.shape[-1])
-    return scores.softmax(-1) * past @ v if after else (scores * past).softmax(-1) @ v
 
 
 def attend_soft(q, k, v):
@@ -113,33 +104,89 @@ RIGHT = {
     "10.1": [
         {"plain": "Same", "causal": " same ", "rotary": "OTHER."},
         {"rotary": "other", "causal": "same", "plain": "same.", "why": "sums"},
+        {"plain": "same\n", "causal": "'SAME'", "rotary": "\tother"},
+        {"plain": "“same”", "causal": "same", "rotary": "Other!"},
     ],
     "10.2": [
-        (math.exp(2) * 10 + 40) / (math.exp(2) + 1), 13.576, 13.58, "13.58", np.float32(13.576), torch.tensor([13.576]),
+        (math.exp(2) * 10 + 40) / (math.exp(2) + 1),
+        13.576,
+        13.58,
+        "13.58",
+        np.float32(13.576),
+        torch.tensor([13.576]),
+        "13.576",
+        "≈13.58",
+        float(torch.tensor([2.0, 0]).softmax(0) @ torch.tensor([10.0, 40])),
     ],
     "10.3": [
-        attend, attend_additive, attend_loop, attend_large,
+        attend,
+        attend_additive,
+        attend_loop,
+        attend_large,
         lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
         lambda q, k, v: attend(q.double(), k.double(), v.double()),
+        lambda q, k, v: torch.stack([attend(*(x[i : i + 1] for x in (q, k, v)))[0] for i in range(len(q))]),
+        lambda q, k, v: (lambda w: (w / w.sum(-1, keepdim=True)) @ v)((q @ k.mT / q.shape[-1] ** 0.5).exp().tril()),
+        lambda q, k, v: F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None], is_causal=True)[:, 0],
+        lambda q, k, v: torch.einsum(
+            "bts,bsd->btd",
+            (
+                torch.einsum("btd,bsd->bts", q, k) * q.shape[-1] ** -0.5
+                - 1e9 * torch.ones(q.shape[1], q.shape[1]).triu(1)
+            ).softmax(-1),
+            v,
+        ),
     ],
-    "10.4": [rotate, rotate_complex, rotate_half, rotate_numpy],
-    "10.5": [score, score_last_seen, score_matrix, lambda w, t: torch.tensor(score(w, t))],
-}  # fmt: skip
-
-FUNCTIONS = ("10.3", "10.4", "10.5")
-STUBS = {number: [(None,), (...,), (stub_raises,), (lambda *a: None,), (lambda *a: ...,)] for number in FUNCTIONS} | {
-    "10.1": [(None,), ({"plain": None, "causal": None, "rotary": None},),
-             ({"plain": "same", "causal": "", "rotary": "other"},),
-             ({"plain": "same", "causal": "same", "rotary": ...},)],
-    "10.2": [(None,), (...,)],
-}  # fmt: skip
+    "10.4": [
+        rotate,
+        rotate_complex,
+        rotate_half,
+        rotate_numpy,
+        lambda x, p: torch.stack([rotate(row[None], place[None])[0] for row, place in zip(x, p, strict=True)]),
+        lambda x, p: (
+            torch.cat(
+                [
+                    torch.stack(
+                        [
+                            torch.tensor([[math.cos(t), -math.sin(t)], [math.sin(t), math.cos(t)]])
+                            @ x[i, [j, j + x.shape[1] // 2]]
+                            for i in range(len(x))
+                            for t in [float(p[i]) * 10_000 ** (-2 * j / x.shape[1])]
+                        ]
+                    ).T[:, None]
+                    for j in range(x.shape[1] // 2)
+                ],
+                1,
+            )
+            .flatten(0, 1)
+            .T
+        ),
+        lambda x, p: rotate(x.double(), p.double()),
+    ],
+    "10.5": [
+        score,
+        score_last_seen,
+        score_matrix,
+        lambda w, t: torch.tensor(score(w, t)),
+        lambda w, t: np.mean(
+            [w[i, max(j for j in range(i) if t[j] == t[i]) + 1] for i in range(len(t)) if t[i] in t[:i]] or [0.0]
+        ),
+        lambda w, t: score(w.tolist(), t + 1000),
+        lambda w, t: float(
+            np.mean(
+                [
+                    float(w[i, i - t[:i].flip(0).tolist().index(int(t[i]))])
+                    for i in range(len(t))
+                    if int(t[i]) in t[:i].tolist()
+                ]
+                or [0]
+            )
+        ),
+    ],
+}
 
 WRONG = {
     "10.1": [
-        ({"plain": "other", "causal": "other", "rotary": "same"}, "wrong way round"),
-        ({"plain": "other", "causal": "same", "rotary": "other"}, "a sum does not care"),
-        ({"plain": "same", "causal": "other", "rotary": "other"}, "hides nothing"),
-        ({"plain": "same", "causal": "same", "rotary": "same"}, "changed theirs"),
         ({"plain": "other", "causal": "other", "rotary": "other"}, "does not care.*hides nothing"),
         ({"plain": "same", "causal": "other", "rotary": "same"}, "hides nothing.*changed theirs"),
         ({"plain": "other", "causal": "same", "rotary": "same"}, "does not care.*changed theirs"),
@@ -149,75 +196,69 @@ WRONG = {
         (["same", "same", "other"], "must be a dict"),
     ],
     "10.2": [
-        ((math.exp(4) * 10 + 40) / (math.exp(4) + 1), "not divided by the root"),
-        ((math.e * 10 + 40) / (math.e + 1), "divided by d itself"),
-        ((math.exp(2) * 40 + 10) / (math.exp(2) + 1), "values are swapped:"),
-        ((math.exp(4) * 40 + 10) / (math.exp(4) + 1), "swapped, and"),
+        (10.54, "root of the key"),
+        (18.07, "root of the key"),
+        (36.42, "swapped"),
         (25, "plain mean"),
-        (10, "hard dictionary"),
-        (20, "scaled score times the value"),
         (16, "base 2"),
-        (0.8808, "weight of the first"),
-        (0.1192, "weight of the second"),
-        (113.89, "not divided by their sum"),
-        (11.677, "not the number of keys"),
-        (36.42, "swapped|wrong sign"),
-        (50, "lies between"),
-        (30, "not right"),
+        (50, "never above 40"),
+        (30, "smaller than 30"),
         ("thirteen", "must be one number"),
         (math.nan, "finite"),
+        (0.88, "weight of one value"),
     ],
     "10.3": [
-        (lambda q, k, v: (q @ k.transpose(-2, -1)).softmax(-1) @ v, "as printed"),
-        (lambda q, k, v: attend(q, k, v, mask="none"), "sees the future"),
-        (lambda q, k, v: F.scaled_dot_product_attention(q, k, v), "sees the future"),
-        (lambda q, k, v: attend(q, k, v, scale=lambda q: 1), "not divided by the root"),
-        (lambda q, k, v: attend(q, k, v, scale=lambda q: q.shape[-1]), "divided by d; take"),
-        (lambda q, k, v: attend(q, k, v, scale=lambda q: q.shape[1] ** 0.5), "number of tokens"),
-        (lambda q, k, v: attend(q, k, v, scale=lambda q: q.shape[-1] ** -0.5), "multiplied by the root"),
-        (lambda q, k, v: attend(q, k, v, mask="future"), "wrong way round"),
-        (lambda q, k, v: attend(q, k, v, mask="strict"), "does not see itself"),
-        (lambda q, k, v: attend(q, k, v, dim=-2), "over the queries"),
-        (attend_zeros, "to the power of 0 is 1"),
-        (lambda q, k, v: attend_zeros(q, k, v, after=True), "after the softmax"),
-        (attend_soft, "large negative score is not enough|times|where"),
-        (lambda q, k, v: attend(q, k, v, values=torch.eye(q.shape[1]).to(q)), "these are the weights"),
-        (lambda q, k, v: attend(q, k, v, values=k), "applied to the keys"),
-        (lambda q, k, v: attend(k, q, v), "queries and keys are swapped"),
-        (attend_in_place, "changes its argument `q`"),
-        (lambda q, k, v: attend(q, k, v).sum(1), "shape"),
+        (lambda q, k, v: F.scaled_dot_product_attention(q, k, v), "every token sees the future"),
+        (lambda q, k, v: attend(q, k, v, scale=lambda q: 8), "it returns"),
+        (lambda q, k, v: attend(q, k, v, scale=lambda q: 1), "the scores are divided by the root of d, the"),
+        (lambda q, k, v: attend(q, k, v).sum(1), "it returns"),
+        (lambda q, k, v: attend(q, k, v) + v, "it returns"),
+        (
+            lambda q, k, v: attend(q, k, v, mask="none").cumsum(1) / torch.arange(1, q.shape[1] + 1)[:, None],
+            "it returns",
+        ),
+        (attend_in_place, "in place"),
+        (attend_soft, "the future still leaks, a little"),
+        (lambda q, k, v: torch.stack([v[:, : t + 1].mean(1) for t in range(v.shape[1])], 1), "`q` changes nothing"),
+        (lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5).tril().softmax(-1) @ v, "the mask does not work"),
+        (lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1).tril() @ v, "the mask does not work"),
+        (lambda q, k, v: attend(F.normalize(q, dim=-1), F.normalize(k, dim=-1), v), "it returns"),
+        (lambda q, k, v: F.scaled_dot_product_attention(q[0], k[0], v[0], is_causal=True), "squeeze"),
+        (lambda q, k, v: attend(q, k, v, scale=lambda q: q.shape[-1]), "the scores are divided by the root of d, the"),
     ],
     "10.4": [
-        (lambda x, p: x, "nothing is turned"),
-        (lambda x, p: rotate(x, p, sign=-1), "turned the other way"),
-        (lambda x, p: rotate(x, p, pairs="odd", woven=True), "neighbouring features"),
-        (lambda x, p: rotate(x, p, exponent=lambda i, d: -i / d), "half of what"),
-        (lambda x, p: rotate(x, p, exponent=lambda i, d: -4 * i / d), "twice what"),
-        (lambda x, p: rotate(x, p, exponent=lambda i, d: 2 * i / d), "rise with i"),
-        (lambda x, p: rotate(x, p, exponent=lambda i, d: 0 * i), "same speed"),
-        (lambda x, p: rotate(x, p, base=1000.0), "base is 1000"),
-        (lambda x, p: rotate(x, torch.arange(len(x))), "`places` is left out"),
-        (lambda x, p: rotate(x, p + 1), "one place too far"),
-        (lambda x, p: rotate(x, p * math.pi / 180), "in radians"),
-        (lambda x, p: rotate(x, p, kind="swapped"), "sine and cosine are swapped"),
-        (lambda x, p: rotate(x, p, kind="no minus"), "one of the sines needs"),
-        (lambda x, p: rotate(x, p, kind="other minus"), "only one of the sines"),
-        (lambda x, p: rotate(x, p, kind="scaled"), "each half is scaled"),
-        (lambda x, p: rotate(x, p, woven=True), "woven"),
-        (lambda x, p: rotate(x, p)[:, ::2], "shape"),
+        (lambda x, p: rotate(x, p)[:, ::2], "it returns"),
+        (lambda x, p: rotate(x, p, base=100.0), "the speeds are wrong"),
+        (lambda x, p: rotate(x, p, exponent=lambda i, d: -2 * i / (d / 2)), "the speeds are wrong"),
+        (lambda x, p: rotate(x, torch.zeros_like(p)), "nothing is turned, or in the other direction"),
+        (lambda x, p: rotate(x, p / len(p)), "it returns"),
+        (lambda x, p: x + rotate(x, p), "it returns"),
+        (lambda x, p: rotate(x, p.flip(0)), "it returns"),
+        (lambda x, p: rotate_half(x, p) * 2, "twice"),
+        (lambda x, p: rotate(x, p.clamp(max=9)), "it returns"),
+        (lambda x, p: rotate(x, p.round().clamp(min=1)), "it returns"),
+        (lambda x, p: x.mul_(2) / 2, "in place"),
+        (lambda x, p: rotate(x, p[:, None]), "keepdim"),
+        (lambda x, p: rotate(x, p, pairs="odd"), r"feature i is paired with feature i \+ d/2, and"),
     ],
     "10.5": [
-        (lambda w, t: score(w, t, place=lambda t, s: s), "previous occurrence itself"),
-        (lambda w, t: score(w, t, pick=min), "most recent one"),
-        (lambda w, t: score(w, t, place=lambda t, s: s, pick=min), "first occurrence itself"),
-        (lambda w, t: score(w, t, over=lambda pairs: len(w)), "over all places"),
-        (lambda w, t: score(w, t, over=lambda pairs: 1), "added up"),
-        (lambda w, t: score(w, t, place=lambda t, s: s - 1), "place before the previous"),
-        (lambda w, t: score(w, t, transpose=True), "rows and columns"),
-        (lambda w, t: score(w, t, place=lambda t, s: t - 1), "previous-token head"),
-        (lambda w, t: score(w, t, place=lambda t, s: t), "of a place on itself"),
-        (lambda w, t: w.diagonal(-1).mean(), "previous-token head"),
-        (lambda w, t: w.mean(), "whole map"),
-        (lambda w, t: w * 1.0, "shape"),
+        (lambda w, t: w * 1.0, "this is the weight of a place on itself, or the"),
+        (lambda w, t: score(w, t, over=lambda p: len(set(t.tolist()))), "it returns"),
+        (lambda w, t: score(w, t, place=lambda t, s: s + 2 if s + 2 < len(w) else s), "it returns"),
+        (lambda w, t: score(w, t, place=lambda t, s: max(0, t - s)), "it returns"),
+        (lambda w, t: score_last_seen(w, t) ** 2, "this is the square of what is due"),
+        (lambda w, t: 1 - score_last_seen(w, t), "one minus"),
+        (
+            lambda w, t: max([float(w[i, j + 1]) for i in range(len(t)) for j in range(i) if t[j] == t[i]] or [0.0]),
+            "it returns",
+        ),
+        (lambda w, t: score(w, t % 10), "it returns"),
+        (lambda w, t: score_last_seen(w.softmax(1), t), "it returns"),
+        (
+            lambda w, t: torch.stack([w[i, i] for i in range(len(t))]).mean(),
+            "this is the weight of a place on itself, or the",
+        ),
+        (lambda w, t: score(w.log(), t), "it returns"),
+        (lambda w, t: score(w, t, pick=min, place=lambda t, s: s + 1), "first occurrence"),
     ],
-}  # fmt: skip
+}

@@ -1,4 +1,4 @@
-"""Right, untouched and wrong answers to the exercises of 11b_writing; tests/test_check.py runs them."""
+"""Right and wrong answers to the exercises of 11b_writing; test_check.py runs them."""
 
 import math
 
@@ -7,18 +7,8 @@ import torch
 import torch.nn.functional as F
 
 
-def stub_raises(*args):
-    raise NotImplementedError
-
-
-BLANK = [(None,), (...,), (stub_raises,), (lambda *a: None,), (lambda *a: ...,)]
-
-
-def said(top_k="2", top_p="3", min_p="4"):
+def kept(top_k="2", top_p="3", min_p="4"):
     return {"top_k": top_k, "top_p": top_p, "min_p": min_p}
-
-
-# --- attention to a cache ---------------------------------------------------------------------------------------------
 
 
 def attend(q, k, v, *, hidden=None, scale=None, axis=-1, fill=-math.inf):
@@ -46,58 +36,71 @@ def masked_after(q, k, v):
 
 
 RIGHT = {
-    "11b.1": [said(), said(2, 3, 4), {"top_k": " 2 ", "top_p": "3.", "min_p": 4}, said() | {"why": "sums"}],
-    "11b.2": [2.147483648, "2.15", 2.1, np.float32(2.147), torch.tensor([2.14748]), 2**31 / 1e9],
-    "11b.3": [attend, by_sdpa, by_loop, lambda q, k, v: attend(q.double(), k.double(), v.double())],
-}
-
-STUBS = {
-    "11b.1": [(None,), (dict.fromkeys(said()),), (said(top_k=None),), (said(top_p=...),), (said(min_p=""),)],
-    "11b.2": [(None,), (...,)],
-    "11b.3": BLANK,
-}
+    "11b.1": [
+        kept(),
+        kept(2, 3, 4),
+        {"top_k": " 2 ", "top_p": "3.", "min_p": 4},
+        kept(2.0, np.int64(3), np.float32(4)),
+        kept() | {"why": "sums"},
+    ],
+    "11b.2": [
+        2.147483648, "2.15", 2.1, 2.2, "2.147 GB", "≈ 2.15", np.float32(2.147), torch.tensor([2.14748]), 2**31 / 1e9,
+    ],
+    "11b.3": [
+        attend,
+        by_sdpa,
+        by_loop,
+        lambda q, k, v: attend(q.double(), k.double(), v.double()),
+        lambda q, k, v: F.scaled_dot_product_attention(
+            torch.cat([k[:, :, : k.shape[2] - q.shape[2]], q], 2), k, v, is_causal=True
+        )[:, :, -q.shape[2] :],
+        lambda q, k, v: (lambda w: w / w.sum(-1, keepdim=True) @ v)(
+            (q @ k.mT / q.shape[-1] ** 0.5).exp().tril(k.shape[2] - q.shape[2])
+        ),
+        lambda q, k, v: attend(q.flatten(0, 1)[:, None], k.flatten(0, 1)[:, None], v.flatten(0, 1)[:, None]).view(
+            q.shape
+        ),
+    ],
+}  # fmt: skip
 
 WRONG = {
     "11b.1": [
-        (said(top_k=3), "whatever their probabilities"),
-        (said(top_p=2), "0.65 together"),
-        (said(top_p=4), "three have 0.80"),
-        (said(top_p=1), "no bound for one character"),
-        (said(top_p=5), "stops as soon as"),
-        (said(min_p=1), "not a probability"),
-        (said(min_p=2), "count again"),
-        (said(min_p=3), "0.13 is enough"),
-        (said(min_p=5), "too little"),
-        (said(top_p=2, min_p=3), "0.65 together.* And .*0.13 is enough"),
-        (said(top_k=6), "must be"),
-        (said(top_k=True), "must be"),
-        ({"top_k": 2}, "keys"),
-        (2, "dict"),
+        (kept(top_k=3), "whatever their probabilities"), (kept(top_p=2), "0.65 together"),
+        (kept(top_p=4), "three have 0.80"), (kept(top_p="1"), "no bound for one character"),
+        (kept(min_p=1), "not a probability"), (kept(min_p=np.int64(5)), "too little"),
+        (kept(top_p=2, min_p=3), "0.65 together.* And .*0.13 are enough"),
+        (kept(top_k=1, top_p=4, min_p=2), "two characters.* And .*0.80 together.* And .*0.13 are enough"),
+        (kept(top_k=6), "must be"), (kept(top_k=True), "must be"), (kept(top_p=2.5), "what came is `2.5`"),
+        (kept(top_p="three"), "must be"), (kept(top_p=[3]), "must be"), (kept(min_p=math.nan), "must be"),
+        ({"top_k": 2}, "keys"), (2, "dict"),
     ],
     "11b.2": [
-        (2.0, "GiB"), (1.07, "two tensors"), (4.29, "four bytes"), (0.0671, "one layer"), (0.537, "a quarter"),
-        (2147, "in MB"), (2**31, "in bytes"), (0.000524, "one token; "), (0.524, "one token in MB"),
-        (17.18, "gigabits"), (68.7, "counted twice"), (3, "smaller than 3"), (1.5, "larger than 1.5"), (-1, "larger"),
+        (2.0, "GiB"), (1.07, "two tensors"), (4.29, "not four"), (17.18, "one by one"), (0.0671, "one layer"),
+        (0.000524, "one token"), (0.537, "a quarter"), (0.524, "one token in MB"), (2147, "in MB"), (2**31, "in bytes"),
+        (68.7, "counted twice"), (3, "smaller than 3"), (1.5, "larger than 1.5"), (-1, "never negative"),
         ("two", "one number"), (float("inf"), "finite"), ([2.1, 1], "one number"),
     ],
     "11b.3": [
-        (lambda q, k, v: F.scaled_dot_product_attention(q, k, v), "nothing is hidden"),
-        (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), "begins at the first key"),
-        (lambda q, k, v: attend(q, k, v, hidden=lambda T, S: torch.ones(T, S).triu(S - T).bool()).nan_to_num(),
-         "must see itself"),
-        (lambda q, k, v: attend(q, k, v, hidden=lambda T, S: torch.ones(T, S).triu(S - T + 2).bool()), "off by one"),
-        (lambda q, k, v: attend(q, k, v, hidden=lambda T, S: torch.ones(T, S).tril(S - T).bool()).nan_to_num(),
-         "past is hidden"),
-        (lambda q, k, v: attend(q, k, v, hidden=lambda T, S: torch.ones(T, S).tril(S - T - 1).bool()), "inverted"),
-        (lambda q, k, v: attend(q, k, v, scale=1), "not divided"),
-        (lambda q, k, v: attend(q, k, v, scale=q.shape[-1]), "divided by d; "),
-        (lambda q, k, v: attend(q, k, v, scale=k.shape[-2] ** 0.5), "number of keys"),
-        (lambda q, k, v: attend(q, k, v, scale=(q.shape[1] * q.shape[-1]) ** 0.5), "all heads' features"),
-        (lambda q, k, v: attend(q, k, v, fill=0), "hidden scores become 0"),
-        (lambda q, k, v: attend(q, k, v, axis=-2).nan_to_num(), "over the queries"),
-        (masked_after, "do not sum to 1. Mask"),
-        (lambda q, k, v: attend(q, k, v).transpose(1, 2).flatten(2), "side by side"),
-        (lambda q, k, v: attend(q, k, v)[0], "returns shape"),
+        (lambda q, k, v: F.scaled_dot_product_attention(q, k, v), "nothing is hidden: of several new tokens the"),
+        (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), "is_causal"),
+        (lambda q, k, v: attend(q, k, v)[0], "squeeze"),
         (lambda q: q, "raises `TypeError"),
+        (lambda q, k, v: attend(q, k, v, scale=1), "the scores are divided by the root of d, the"),
+        (masked_after, "after the softmax"),
+        (lambda q, k, v: attend(q, k[:, :, -q.shape[2] :], v[:, :, -q.shape[2] :]), "it returns"),
+        (
+            lambda q, k, v: attend(
+                q,
+                k[:, :, : k.shape[2] - q.shape[2] + 1],
+                v[:, :, : k.shape[2] - q.shape[2] + 1],
+                hidden=lambda T, S: torch.zeros(T, S).bool(),
+            ),
+            "it returns",
+        ),
+        (lambda q, k, v: attend(q, k, k), "`v` changes nothing"),
+        (lambda q, k, v: attend(q, k.flip(2), v.flip(2)), "it returns"),
+        (lambda q, k, v: attend(q, k, v).mean(1, keepdim=True), "it returns"),
+        (lambda q, k, v: attend(q, k, v, fill=-1.0), "it returns"),
+        (lambda q, k, v: attend(q, v, k), "it returns"),
     ],
 }  # fmt: skip

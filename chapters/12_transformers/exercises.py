@@ -2,7 +2,10 @@
 
 import math
 
-from aigc_course.plumbing.grading import Wrong, call, compare, exercise, name_mistake, noise, number_of, prediction_of
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
 
 
 @exercise(
@@ -13,23 +16,20 @@ from aigc_course.plumbing.grading import Wrong, call, compare, exercise, name_mi
 # Fewer tokens share the same nats, and ln 4096 is more than ln 512.
 answer_1 = {"tokens": "falls", "nats per token": "rises", "even guess": "rises"}
 """,
+    praise="So a loss per token says little unless the tokenizer is named; per byte of the text it can be compared.",
 )
-def answer_1(answer, truth):
-    said = prediction_of(answer, truth, ("rises", "falls", "stays"))
-    if said == {"tokens": "rises", "nats per token": "falls", "even guess": "falls"}:
-        raise Wrong("all three are the wrong way round: this is what a smaller vocabulary does.")
-    reasons = {
+def answer_1(truth):
+    mistakes = {
+        "tokens rises, nats per token falls, even guess falls": "all three are the wrong way round: this is what a"
+        " smaller vocabulary does.",
         "tokens rises": "the number of tokens does not rise: merges only replace two tokens by one.",
         "tokens stays": "the number of tokens does not stay: each further merge shortens the texts that it occurs in.",
-        "nats per token falls": "the nats per token do not fall: the whole text has the same nats, and fewer tokens"
-        " share them.",
+        "nats per token falls": "the nats per token do not fall: fewer tokens share the text's nats.",
         "nats per token stays": "the nats per token do not stay: the nats per byte would, and a token has more bytes.",
         "even guess falls": "the even guess does not get better: it chooses among more tokens, and has ln V nats.",
         "even guess stays": "the even guess does not stay: its nats are ln V, and V grows.",
     }
-    if wrong := [reasons[f"{key} {word}"] for key, word in said.items() if word != truth[key]]:
-        raise Wrong(" And ".join(wrong))
-    return "So a loss per token says little unless the tokenizer is named; per byte of the text it can be compared."
+    return tasks.Words(("rises", "falls", "stays"), mistakes)
 
 
 @exercise(
@@ -40,33 +40,29 @@ import math
 
 answer_2 = math.exp(3.0 * 400 / 1000)  # 3.32
 """,
+    praise="e to the power of 1.2: as if one of about 3.3 equally likely bytes came next.",
 )
-def answer_2(answer, truth):
-    value = number_of(answer)
-    if abs(value - truth) <= 0.006:
-        return "e to the power of 1.2: as if one of about 3.3 equally likely bytes came next."
+def answer_2(truth):
+    e = math.exp
     mistakes = {
-        1.2: "these are the nats per byte; the perplexity is the exponential of them.",
-        math.exp(3): "this is the perplexity per token; share the nats among the bytes first.",
-        math.exp(7.5): "the tokens per byte are upside down: a text has fewer tokens than bytes, so a byte fewer nats.",
-        7.5: "the tokens per byte are upside down, and the exponential is missing.",
-        2**1.2: "this is 2 to the power of the nats; nats take e.",
-        1.2 / math.log(2): "these are bits per byte; the perplexity is e to the nats per byte.",
-        math.exp(3) * 0.4: "the perplexity per token was multiplied by the tokens per byte. Multiply the nats, then"
-        " take the exponential: a perplexity is no sum.",
-        1200.0: "these are the nats of the whole text; share them among its bytes, and take the exponential.",
-        math.exp(-1.2): "this is the mean probability of a byte (geometric); the perplexity is its inverse.",
-        math.exp(0.003): "3.0 nats were shared among the bytes; each of the 400 tokens has 3.0.",
-        math.exp(0.0075): "3.0 nats were shared among the tokens; each of them has 3.0.",
-        10**1.2: "this is 10 to the power of the nats; nats take e.",
-        0.4: "these are the tokens per byte.",
-        3.0: "these are the nats per token.",
-        math.log(3.0) * 0.4: "3.0 is in nats already, a logarithm; no other is needed.",
+        "these are nats or bits per byte; the perplexity is the exponential of the nats.": (1.2, 1.2 / math.log(2)),
+        "this is the perplexity per token; share the nats among the bytes first.": e(3),
+        "the tokens per byte are upside down: a text has fewer tokens than bytes, so a byte fewer nats.": (e(7.5), 7.5),
+        "nats take e as the base of the power, not 2 or 10.": (2**1.2, 10**1.2, 2**3.0),
+        "the perplexity per token was multiplied or divided. Share the nats, then take the exponential: a perplexity is"
+        " no sum.": (e(3) * 0.4, e(3) / 0.4, e(3) * 400, e(3) / 1000),
+        "these are the nats of the whole text, or those of a token; share the text's among its bytes, and take the"
+        " exponential.": (1200.0, 3.0),
+        "this is the mean probability of a byte (geometric); the perplexity is its inverse.": e(-1.2),
+        "each of the 400 tokens has 3.0 nats; these are shared by 1,000 bytes.": (
+            e(0.003),
+            e(0.0075),
+            0.4,
+            2.5,
+            e(0.4),
+        ),
     }
-    name_mistake(value, mistakes, within=lambda wrong: 0.004 * wrong + 5e-4, relative=True)
-    if value < 1:
-        raise Wrong("a perplexity is never below 1: that would be a byte with a probability above 1.")
-    raise Wrong(f"it is {'smaller' if value > truth else 'larger'} than {value:.4g}. Begin with the nats of the text.")
+    return tasks.Number(0.006, mistakes, begin="Begin with the nats of the text.", low=1)
 
 
 @exercise(
@@ -77,54 +73,46 @@ def answer_2(answer, truth):
 def my_positions(mask):
     return (mask.cumsum(dim=1) - 1).clamp(min=0)  # (B, T)
 """,
+    praise="Every row counts from its first real token, as if it stood alone.",
 )
-def my_positions(answer, truth):
+def my_positions(truth):
     import torch
 
     def left(T, *lengths):
-        return torch.tensor([[0] * (T - n) + [1] * n for n in lengths], device="cpu")
+        return (torch.tensor([[0] * (T - n) + [1] * n for n in lengths], device="cpu"),)
 
-    cases = [
-        ("rows with 3, 5 and 1 real tokens of 5", left(5, 3, 5, 1)),
-        ("rows with 4 and 2 real tokens of 7", left(7, 4, 2)),
-        ("one row without padding", left(3, 3)),
-        ("four rows of 6", left(6, 1, 2, 6, 3)),
-    ]
-    place = "__import__('torch').arange(mask.shape[1])"
-    n, pad = "mask.sum(1, keepdim=True)", "(mask.shape[1] - mask.sum(1, keepdim=True))"
+    def place(mask):
+        return torch.arange(mask.shape[1]).expand_as(mask)
+
+    def padding(mask):
+        return mask.shape[1] - mask.sum(1, keepdim=True)
+
+    cases = [left(5, 3, 5, 1), left(7, 4, 2), left(3, 3), left(6, 1, 2, 6, 3), left(12, 12, 11), left(2, 1)]
     mistakes = {
-        f"{place}.expand_as(mask)": "these are the places in the tensor, whatever the mask says: a row's first real"
-        " token must have position 0.",
-        f"{place} * mask": "padding has 0, but real tokens have their place in the tensor: the first one of a row must"
-        " have position 0.",
-        "mask.cumsum(1)": "the first real token has position 1: the running sum counts it already.",
-        "mask.cumsum(1) - 1": "right for the real tokens; padding gets -1, which no table of positions has.",
-        "(mask.cumsum(1) - 1) % mask.shape[1]": "padding gets the last position; it should get 0.",
-        "mask.cumsum(0) - 1": "the running sum goes down the batch; it must go along each row.",
-        "(mask.cumsum(0) - 1).clamp(min=0)": "the running sum goes down the batch; it must go along each row.",
-        "mask.cumsum(0)": "the running sum goes down the batch; it must go along each row.",
-        "mask.cumsum(1) * mask": "the first real token has position 1: subtract one.",
-        f"{place} - {pad}": "right for the real tokens; padding gets negative positions, which no table has.",
-        f"({place} - {n}).clamp(min=0)": "the number of real tokens was subtracted; it is the number of padding"
-        " tokens.",
-        f"{place} - {n}": "the number of real tokens was subtracted; it is the number of padding tokens.",
-        f"({place} - {pad}).abs()": "padding gets positions that count down; it should get 0.",
-        "mask.flip(1).cumsum(1).flip(1) - 1": "this counts from the end of the row; the first real token has 0.",
-        "(mask.flip(1).cumsum(1).flip(1) - 1).clamp(min=0) * mask": "this counts from the end of the row; the first"
-        " real token has 0.",
-        "mask": "this is the mask itself; count the real tokens along the row.",
-        "1 - mask": "this is the mask turned round; count the real tokens along the row.",
-        "(1 - mask).cumsum(1)": "this counts the padding; count the real tokens.",
-        "mask.cumsum(1).clamp(min=1)": "the first real token has position 1, and so has padding: subtract one.",
-        f"{place}.flip(0) * mask": "the positions run backwards.",
-        "want[:, -1]": "only the last position; each place needs one, shape (B, T).",
-        "want[0].expand_as(want)": "all rows have the first row's positions; each row has its own padding.",
-    }
-    compare(answer, truth, cases, mistakes)
-    value = call(answer, truth, (left(5, 3, 5),), "rows with 3 and 5 real tokens")
-    if getattr(value, "is_floating_point", lambda: False)():
-        raise Wrong("the values are right, but an embedding takes whole numbers: keep the mask's integer type.")
-    return "Every row counts from its first real token, as if it stood alone."
+        "these are the places in the tensor: a row's first real token must have position 0.":
+            (place, lambda m: place(m) * m),
+        "the first real token has position 1: the running sum counts it already.":
+            (lambda m: m.cumsum(1), lambda m: m.cumsum(1).clamp(min=1)),
+        "right for the real tokens; padding should get 0.": (
+            lambda m: m.cumsum(1) - 1, lambda m: (m.cumsum(1) - 1) % m.shape[1], lambda m: place(m) - padding(m),
+            lambda m: (place(m) - padding(m)).abs(), lambda m: (m.cumsum(1) - 1).where(m > 0, 1),
+        ),
+        "the running sum goes down the batch; it must go along each row.":
+            (lambda m: m.cumsum(0) - 1, lambda m: (m.cumsum(0) - 1).clamp(min=0), lambda m: m.cumsum(0)),
+        "the number of real tokens was subtracted; it is the number of padding tokens.":
+            (lambda m: (place(m) - m.sum(1, keepdim=True)).clamp(min=0), lambda m: place(m) - m.sum(1, keepdim=True)),
+        "this counts from the end of the row; the first real token has 0.": (
+            lambda m: m.flip(1).cumsum(1).flip(1) - 1, lambda m: (m.flip(1).cumsum(1).flip(1) - 1).clamp(min=0) * m,
+            lambda m: place(m).flip(1) * m, lambda m: place(m).flip(1),
+        ),
+        "this is the mask, or counts the padding; count the real tokens along the row.":
+            (lambda m: m, lambda m: 1 - m, lambda m: (1 - m).cumsum(1), lambda m: ((1 - m).cumsum(1) - 1).clamp(min=0)),
+        "all rows have the same positions; each row has its own padding.": (
+            lambda m: truth(m)[:1].expand_as(m), lambda m: (place(m) - padding(m).max()).clamp(min=0),
+            lambda m: (place(m) - padding(m).min()).clamp(min=0),
+        ),
+    }  # fmt: skip
+    return tasks.Function(cases, mistakes)
 
 
 @exercise(
@@ -140,57 +128,48 @@ def my_library_loss(logits, labels):
     partners = labels[:, 1:].reshape(-1)
     return F.cross_entropy(logits[:, :-1].reshape(-1, V), partners, ignore_index=-100)
 """,
+    praise="This is `model(ids, labels=labels).loss`; chapter 13 hides the question with -100.",
 )
-def my_library_loss(answer, truth):
+def my_library_loss(truth):
     import torch
 
-    def labels(V, B, T, hidden, seed=0):
-        ids = torch.randint(V, (B, T), generator=torch.Generator("cpu").manual_seed(seed), device="cpu")
+    def ce(logits, labels, how="mean"):
+        return torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, reduction=how)
+
+    def case(V, T, hidden, seed=0, end=False):
+        ids = torch.randint(V, (len(hidden), T), generator=torch.Generator("cpu").manual_seed(seed), device="cpu")
         for row, n in enumerate(hidden):
             ids[row, :n] = -100
-        return ids
+        return noise(len(hidden), T, V, seed=seed), ids.flip(1) if end else ids
 
-    cases = [
-        ("2 rows of 6, of which the first 3 and 0 are -100", noise(2, 6, 5), labels(5, 2, 6, (3, 0))),
-        ("3 rows of 8, in float64", noise(3, 8, 4, seed=1).double(), labels(4, 3, 8, (2, 5, 1), seed=1)),
-        ("one row of 3 without -100", noise(1, 3, 4, seed=2), labels(4, 1, 3, (0,), seed=2)),
-        ("2 rows of 7, of which the last 2 and 0 are -100", noise(2, 7, 6, seed=3), labels(6, 2, 7, (2, 0), 3).flip(1)),
-    ]
-    ce = "(lambda a, b, r='mean': __import__('torch').nn.functional.cross_entropy(a.transpose(1, 2), b, reduction=r))"
-    a, b = "logits[:, :-1]", "labels[:, 1:]"
-    n = "(labels[:, 1:] >= 0)"
+    cases = [case(5, 6, (3, 0)), case(4, 8, (2, 5, 1), 1), case(4, 3, (0,), 2), case(6, 7, (2, 0), 3, end=True),
+             case(2, 3, (1, 0), 4)]  # fmt: skip
     mistakes = {
-        f"{ce}(logits, labels)": "nothing is shifted: the logits at a place tell of the next one.",
-        f"{ce}(logits[:, :-2], labels[:, 2:])": "this shifts twice: each place is asked for the token after the next.",
-        f"{ce}(logits[:, 1:], labels[:, :-1])": "the shift goes the wrong way: this asks for the token before.",
-        f"{ce}({a}, labels[:, :-1])": "nothing is shifted: the last place was dropped on both sides.",
-        f"{ce}(logits[:, 1:], {b})": "nothing is shifted: the first place was dropped on both sides.",
-        f"{ce}(logits, labels.roll(-1, 1))": "`roll` wraps around: the last place is asked for the first token.",
-        f"{ce}({a}, {b}.clamp(min=0))": "-100 was turned into the id 0: those places must not count at all.",
-        f"{ce}({a}, {b} % logits.shape[-1])": "-100 was turned into an id: those places must not count at all.",
-        f"{ce}({a}, {b}, 'none').mean()": "the sum is divided by all places; those with -100 do not count.",
-        f"{ce}({a}, {b}, 'sum') / (labels >= 0).sum()": "the sum is divided by all labels that are not -100; the first"
-        " one of a row is never predicted, so it does not count (this is what `Trainer` does).",
-        f"{ce}({a}, {b}, 'sum') / labels.numel()": "the sum is divided by all labels; only predicted ones that are not"
-        " -100 count.",
-        f"{ce}({a}, {b}, 'sum')": "the nats are summed; the mean is asked for.",
-        f"{ce}({a}, {b}, 'sum') / len(labels)": "this is the sum for each row; divide by the places that count.",
-        f"({ce}({a}, {b}, 'none').sum(1) / {n}.sum(1)).mean()": "each row is averaged by itself first, so that short"
-        " rows weigh more; average over the places of all rows together.",
-        f"{ce}({a}, {b}, 'none').sum(1) / {n}.sum(1)": "one number for all rows is asked for.",
-        f"{ce}({a}, {b}, 'none')": "the mean is missing: one number is asked for.",
-        f"{ce}({a}.softmax(-1), {b})": "`cross_entropy` takes logits: a softmax before it squeezes them twice.",
-        "-want": "this is the mean log-probability; the loss is its negative.",
-        "want.exp()": "this is the perplexity; the loss is its logarithm.",
-        "want / log(2)": "this is in bits; nats take the natural logarithm.",
-        f"{ce}(logits[:, -2:-1], labels[:, -1:])": "only the last token is scored; each place makes a prediction.",
-    }
-    compare(answer, truth, cases, mistakes)
-    logits = noise(2, 6, 5).requires_grad_()
-    loss = call(answer, truth, (logits, labels(5, 2, 6, (3, 0))), "logits that require a gradient")
-    if not (hasattr(loss, "requires_grad") and loss.requires_grad):
-        raise Wrong("the value is right, but no gradient reaches `logits`: `detach`, `no_grad` or NumPy cuts it off.")
-    return "This is `model(ids, labels=labels).loss`; chapter 13 hides the question with -100 and trains on the answer."
+        "nothing is shifted: the logits at a place tell of the next one.":
+            (ce, lambda x, y: ce(x[:, :-1], y[:, :-1]), lambda x, y: ce(x[:, 1:], y[:, 1:])),
+        "the shift is by two, goes the wrong way, wraps around, or runs into the next row after flattening: each place"
+        " is asked for the next token of its row.": (
+            lambda x, y: ce(x.flatten(0, 1)[None, :-1], y.flatten()[None, 1:]),
+            lambda x, y: ce(x[:, :-2], y[:, 2:]), lambda x, y: ce(x[:, 1:], y[:, :-1]),
+            lambda x, y: ce(x, y.roll(-1, 1)), lambda x, y: ce(x, y.roll(1, 1)),
+        ),
+        "-100 was turned into an id: those places must not count at all.":
+            (lambda x, y: truth(x, y.clamp(min=0)), lambda x, y: truth(x, y % x.shape[-1])),
+        "the sum is divided by too many labels: those with -100 and the first of each row are not predicted.": (
+            lambda x, y: ce(x[:, :-1], y[:, 1:], "none").mean(),
+            lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / y.numel(),
+            lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / (y >= 0).sum(),
+        ),
+        "the nats are summed, or summed for each row; the mean over the places that count is asked for.":
+            (lambda x, y: ce(x[:, :-1], y[:, 1:], "sum"), lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / len(y)),
+        "each row is averaged by itself, so that short rows weigh more; average over all rows' places together.": (
+            lambda x, y: torch.stack([truth(x[i : i + 1], y[i : i + 1]) for i in range(len(y))]).mean(),
+            lambda x, y: torch.stack([truth(x[i : i + 1], y[i : i + 1]) for i in range(len(y))]),
+        ),
+        "`cross_entropy` takes logits: a softmax before it squeezes them twice.": lambda x, y: truth(x.softmax(-1), y),
+        "only the last token is scored; each place makes a prediction.": lambda x, y: ce(x[:, -2:-1], y[:, -1:]),
+    }  # fmt: skip
+    return tasks.Function(cases, mistakes)
 
 
 @exercise(
@@ -206,57 +185,56 @@ def merge_ids(ids, left, right, new):
         i += 2 if found else 1
     return ids.new_tensor(merged)
 """,
+    praise="One merge; a tokenizer applies its list of merges in the order in which they were learnt.",
 )
-def merge_ids(answer, truth):
+def merge_ids(truth):
     import torch
 
-    def ids(*numbers):
-        return torch.tensor(numbers, device="cpu")
+    def rule(keep):  # keep(places of the pair, i, ids) -> what stays of place i, a list
+        def wrong(ids, left, right, new):
+            old = ids.tolist()
+            hits = [i for i in range(len(old) - 1) if old[i] == left and old[i + 1] == right]
+            return ids.new_tensor([x for i in range(len(old)) for x in keep(hits, i, old, new)])
 
-    cases = [
-        ("ids 1 2 3 1 2 4 2 1 and the pair 1 2", ids(1, 2, 3, 1, 2, 4, 2, 1), 1, 2, 9),
-        ("ids 5 1 1 1 2 1 1 and the pair 1 1", ids(5, 1, 1, 1, 2, 1, 1), 1, 1, 7),
-        ("ids 3 4 and the pair 3 4", ids(3, 4), 3, 4, 8),
-        ("ids without the pair", ids(2, 1, 2, 2, 3, 1), 1, 2, 9),
-        ("ids 2 2 2 2 2 and the pair 2 2", ids(2, 2, 2, 2, 2), 2, 2, 6),
-        ("ids in which the new one makes a pair: 1 2 2 with 1 2 as 1", ids(1, 2, 2, 3), 1, 2, 1),
-    ]
-    step = (
-        "(lambda f: __import__('torch').tensor(f(ids.tolist(), left, right, new), dtype=ids.dtype))"
-        "(lambda old, left, right, new: {})"
-    )
-    # from right to left: turn everything round, merge, turn back
-    backwards = "truth(ids.flip(0), right, left, new).flip(0)"
-    hit = "[i for i in range(len(old) - 1) if old[i] == left and old[i + 1] == right]"
+        return wrong
+
+    def once(pick):  # the pair is merged at one place only
+        return rule(lambda hits, i, old, new: (
+            [new] if hits and i == pick(hits) else [] if hits and i == pick(hits) + 1 else [old[i]]))  # fmt: skip
+
+    def again(ids, left, right, new):
+        while not torch.equal(ids, shorter := once(min)(ids, left, right, new)):
+            ids = shorter
+        return ids
+
+    def as_text(ids, left, right, new):
+        words = " ".join(map(str, ids.tolist())).replace(f"{left} {right}", str(new))
+        return ids.new_tensor([int(word) for word in words.split()])
+
+    cases = [(torch.tensor(ids), *pair) for ids, pair in (
+        ([1, 2, 3, 1, 2, 4, 2, 1], (1, 2, 9)), ([5, 1, 1, 1, 2, 1, 1], (1, 1, 7)), ([3, 4], (3, 4, 8)),
+        ([2, 1, 2, 2, 3, 1], (1, 2, 9)), ([2, 2, 2, 2, 2], (2, 2, 6)), ([1, 2, 2, 3], (1, 2, 1)),
+        ([1, 2, 3, 3, 2], (3, 5, 9)))]  # fmt: skip
+    digits = "right for ids of one digit only: ids are numbers, and `1 2` does not occur in `31 25` or in `1 20`."
     mistakes = {
-        "ids": "nothing is merged: the ids come back as they were.",
-        "truth(ids, right, left, new)": "the pair is taken the wrong way round: `left` comes first.",
-        backwards: "it runs from right to left: of three equal ids the first two must be merged.",
-        step.format(f"(lambda h: old[: h[0]] + [new] + old[h[0] + 2 :] if h else old)({hit})"): "only the first"
-        " occurrence is merged; all of them should be.",
-        step.format(f"(lambda h: old[: h[-1]] + [new] + old[h[-1] + 2 :] if h else old)({hit})"): "only the last"
-        " occurrence is merged; all of them should be.",
-        step.format(
-            f"(lambda h: [new if i in h else x for i, x in enumerate(old) if i in h or i - 1 not in h])({hit})"
-        ): "pairs that overlap are all merged: a token that has been merged is used up.",
-        step.format(
-            f"(lambda h: [new if i in h else x for i, x in enumerate(old)])({hit})"
-        ): "the second id of the pair is still there: two ids become one.",
-        step.format(
-            f"(lambda h: [new if i in h or i - 1 in h else x for i, x in enumerate(old)])({hit})"
-        ): "both ids of the pair became `new`: two ids become one.",
-        step.format(
-            f"(lambda h: [x for i, x in enumerate(old) if i not in h and i - 1 not in h])({hit})"
-        ): "the pairs are deleted; each should become `new`.",
-        step.format(
-            "[new if x == left else x for i, x in enumerate(old) if not (x == right and i and old[i - 1] == left)]"
-        ): "every `left` is replaced, even where `right` does not follow.",
-        "want[:-1]": "the last id is lost: the walk ends one too early.",
-        "want[1:]": "the first id is lost.",
-        step.format(
-            "(lambda f: f(f, old))(lambda f, o: next((f(f, o[:i] + [new] + o[i + 2 :]) for i in range(len(o) - 1) if"
-            " o[i : i + 2] == [left, right]), o))"
-        ): "what was merged is merged again in the same step; go on after the new token.",
+        "nothing is merged: the ids come back as they were.": lambda ids, a, b, new: ids,
+        "the pair is taken the wrong way round: `left` comes first.": lambda ids, a, b, new: truth(ids, b, a, new),
+        "it runs from right to left: of three equal ids the first two must be merged.":
+            lambda ids, a, b, new: truth(ids.flip(0), b, a, new).flip(0),
+        "only one occurrence is merged; all of them should be.": (once(min), once(max)),
+        "what has been merged is used up: pairs that overlap, or that a new id makes, are not merged in the same step.":
+            (rule(lambda hits, i, old, new: [new] if i in hits else [] if i - 1 in hits else [old[i]]), again),
+        "two ids become one, the id `new`.": (
+            rule(lambda hits, i, old, new: [new] if i in hits else [old[i]]),
+            rule(lambda hits, i, old, new: [new] if i in hits or i - 1 in hits else [old[i]]),
+            rule(lambda hits, i, old, new: [] if i in hits or i - 1 in hits else [old[i]]),
+            lambda ids, a, b, new: ids.where(ids != a, new)[~((ids == b) & (ids.roll(1) == a))],
+        ),
+        "the first or the last id is lost: the walk must go through all of them.":
+            (lambda *a: truth(*a)[:-1], lambda *a: truth(*a)[1:]),
+        digits: as_text,
+    }  # fmt: skip
+    edges = {
+        digits: [(torch.tensor([31, 25, 1, 20, 11, 2, 1, 2]), 1, 2, 40), (torch.tensor([256, 300, 25]), 256, 300, 301)]
     }
-    compare(answer, truth, cases, mistakes)
-    return "One merge; a tokenizer applies its list of merges in the order in which they were learnt."
+    return tasks.Function(cases, mistakes, edges)
