@@ -80,7 +80,7 @@ def smoothed_loss(truth):
     def unsafe(x):
         return (1 + x.exp()).log()
 
-    cases = [(2 * noise(8), 2 * noise(8, seed=1)), (noise(3), noise(5, seed=1)), ([0.0], [0.0]), ([1.0], [2.0])]
+    cases = [(2 * noise(8), 2 * noise(8, seed=1)), (noise(3), noise(5, seed=1)), ([0.5], [-0.5]), ([1.0], [2.0])]
     overflow = "right for small logits only: exp overflows at 200. `F.softplus` or `binary_cross_entropy_with_logits`"
     overflow += " does not."
     mistakes = {
