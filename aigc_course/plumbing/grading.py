@@ -74,9 +74,6 @@ class Exercise:
 
 
 registry: dict[str, Exercise] = {}
-slips: dict[
-    str, Callable
-] = {}  # mistakes of any function, {sentence: (got, due) -> two tensors, equal where it is made}
 
 
 def exercise(number: str, *, hint: str, solution: str, praise: str) -> Callable[[Callable], Callable]:
@@ -101,10 +98,12 @@ def limited(seconds: float) -> Iterator[None]:
     begin = [clock() for clock in clocks]
 
     def watch() -> None:
-        while not ends.wait(0.1):
+        pause = 0.1
+        while not ends.wait(pause):
             wall, computed = (clock() - start for clock, start in zip(clocks, begin, strict=True))
             if min(wall, computed) >= seconds or wall >= 6 * seconds:
                 interrupt(here, ctypes.py_object(TooLong))
+                pause = 0.5  # for what is to be put back
 
     watchdog = threading.Thread(target=watch, daemon=True)
     watchdog.start()
@@ -228,5 +227,6 @@ def told(x: Any) -> str:
     """A tensor's numbers where they are few, otherwise its shape; what a function's docstring says; other things."""
     if not hasattr(x, "tolist"):
         return (getattr(x, "__doc__", "") or "a function") if callable(x) else text_of(x)
-    numbers = re.sub(r"-?\d+\.\d+(e[+-]\d+)?", lambda number: f"{float(number[0]):.4g}", str(x.tolist()))
-    return numbers if x.numel() <= 8 else f"a tensor of shape {tuple(x.shape)}"
+    if x.numel() > 8:
+        return f"a tensor of shape {tuple(x.shape)}"
+    return re.sub(r"-?\d+\.\d+(e[+-]\d+)?", lambda number: f"{float(number[0]):.4g}", str(x.tolist()))

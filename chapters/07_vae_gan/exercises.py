@@ -178,7 +178,7 @@ def my_feature_loss(f_x, f_restored):
 )
 def my_feature_loss(truth):
     cases = [tuple(noise(*shape, seed=s) for s in (0, 1)) for shape in ((4, 3), (1, 5), (3, 1))]
-    cases += [([[1.0, 2.0]], [[1.0, 2.0]]), ([[1.0, 2.0]], [[0.0, 4.0]])]
+    cases += [([[1.0, 2.0]], [[1.0, 3.0]]), ([[1.0, 2.0]], [[0.0, 4.0]])]
     mistakes = {
         "the features are averaged; the log-likelihoods of independent features add up.":
             (lambda f, g: truth(f, g) / f.shape[1], lambda f, g: (g - f).square().mean(1)),
@@ -257,4 +257,4 @@ def my_attribute_vector(truth):
             torch.stack([truth(z[y == c], a[y == c], y[y == c]) for c in y.unique()]).mean(0)),
         wide: lambda z, a, y: truth(z, a, y.clamp(max=9)),
     }  # fmt: skip
-    return tasks.Function(cases, mistakes, edges={wide: [case(14, 3, [12, 9, 30], 17), case(9, 2, [-1, 100, 101], 21)]})
+    return tasks.Function(cases, mistakes, edges={wide: [case(14, 3, [12, 9, 30], 17), case(9, 2, [5, 100, 101], 21)]})
