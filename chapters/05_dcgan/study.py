@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from aigc_course import data, gan, metrics, train
+from aigc_course import data, gan, metrics, optim, train
 
 SHORT = {"n_steps": 2, "n_samples": 60}  # for `aigc-course study 05 --same`
 STEPS = 400
@@ -66,7 +66,7 @@ def _train(
             spectral_norm(layer)
     rates = {generator: how["lr_generator"], discriminator: how["lr"]}
     optimizers = {m: torch.optim.Adam(m.parameters(), lr=lr, betas=(0.5, 0.9), fused=True) for m, lr in rates.items()}
-    ema, log = train.EMA(generator, 0.98), train.Log()
+    average, log = optim.Average(generator, 0.98), train.Log()
     for i, x in enumerate(train.batches(images, BATCH, n_steps, seed=seed, progress=False)):
         x = gan.to_tanh(x)
         if how["fall"]:
@@ -89,10 +89,10 @@ def _train(
         loss.backward()
         optimizers[generator].step()
         discriminator.requires_grad_(True)
-        ema.update()
+        average.update()
         log(gap=logits.mean() - logits_fake.mean())
     found = {"gap": round(log.mean("gap", max(1, n_steps // 10)), 3)}
-    for model, ending in ((generator, ""), (ema.model, "_average")):
+    for model, ending in ((generator, ""), (average.model, "_average")):
         drawn = gan.sample(model, n_samples, seed=1)
         found[f"fd{ending}"] = round(metrics.frechet_distance(metrics.features(drawn), real), 3)
         found[f"smallest{ending}"] = round(metrics.class_shares(drawn)[0].min().item(), 4)

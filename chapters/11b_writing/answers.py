@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 
 def kept(top_k="2", top_p="3", min_p="4"):
-    return {"top_k 2": top_k, "top_p 0.7": top_p, "min_p 0.3": min_p}
+    return {"top_k": top_k, "top_p": top_p, "min_p": min_p}
 
 
 def attend(q, k, v, *, hidden=None, scale=None, axis=-1, fill=-math.inf):
@@ -39,7 +39,7 @@ RIGHT = {
     "11b.1": [
         kept(),
         kept(2, 3, 4),
-        {"top_k 2": " 2 ", "top_p 0.7": "3.", "min_p 0.3": 4},
+        {"top_k": " 2 ", "top_p": "3.", "min_p": 4},
         kept(2.0, np.int64(3), np.float32(4)),
         kept() | {"why": "sums"},
     ],
@@ -72,7 +72,7 @@ WRONG = {
         (kept(top_k=1, top_p=4, min_p=2), "two characters.* And .*0.80 together.* And .*0.13 are enough"),
         (kept(top_k=6), "must be"), (kept(top_k=True), "must be"), (kept(top_p=2.5), "what came is `2.5`"),
         (kept(top_p="three"), "must be"), (kept(top_p=[3]), "must be"), (kept(min_p=math.nan), "must be"),
-        ({"top_k 2": 2}, "keys"), (2, "dict"),
+        ({"top_k": 2}, "keys"), (2, "dict"),
     ],
     "11b.2": [
         (2.0, "GiB"), (1.07, "two tensors"), (4.29, "not four"), (17.18, "one by one"), (0.0671, "one layer"),

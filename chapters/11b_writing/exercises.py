@@ -14,22 +14,22 @@ tasks = rooms.shared("tasks")
     " min-p compares each with the largest.",
     solution="""
 # 0.40 + 0.25 = 0.65 is less than 0.7, so top-p takes a third; min-p keeps what has 0.12 or more.
-answer_1 = {"top_k 2": "2", "top_p 0.7": "3", "min_p 0.3": "4"}
+answer_1 = {"top_k": "2", "top_p": "3", "min_p": "4"}
 """,
     praise="Where the model is sure, top-p and min-p keep few, and where it hesitates many; top-k always keeps k.",
 )
 def answer_1(truth):
     mistakes = dict.fromkeys(
-        [f"top_k 2 {n}" for n in "1345"], "top_k = 2 keeps two characters, whatever their probabilities."
+        [f"top_k {n}" for n in "1345"], "top_k = 2 keeps two characters, whatever their probabilities."
     ) | {
-        "top_p 0.7 1": "top_p = 0.7 is no bound for one character: the likeliest are added up until they have 0.7.",
-        "top_p 0.7 2": "the two likeliest have 0.65 together: that is not yet 0.7.",
-        "top_p 0.7 4": "three have 0.80 together, which is at least 0.7: a fourth is not needed.",
-        "top_p 0.7 5": "top_p = 0.7 stops as soon as the likeliest have 0.7 together.",
-        "min_p 0.3 1": "min_p = 0.3 is a share of the largest, 0.3 × 0.40 = 0.12, not a probability.",
-        "min_p 0.3 2": "min_p = 0.3 asks for 0.3 × 0.40 = 0.12 or more: 0.15 and 0.13 are enough.",
-        "min_p 0.3 3": "min_p = 0.3 asks for 0.3 × 0.40 = 0.12 or more: 0.15 and 0.13 are enough.",
-        "min_p 0.3 5": "min_p = 0.3 asks for 0.3 × 0.40 = 0.12 or more: 0.07 is too little.",
+        "top_p 1": "top_p = 0.7 is no bound for one character: the likeliest are added up until they have 0.7.",
+        "top_p 2": "the two likeliest have 0.65 together: that is not yet 0.7.",
+        "top_p 4": "three have 0.80 together, which is at least 0.7: a fourth is not needed.",
+        "top_p 5": "top_p = 0.7 stops as soon as the likeliest have 0.7 together.",
+        "min_p 1": "min_p = 0.3 is a share of the largest, 0.3 × 0.40 = 0.12, not a probability.",
+        "min_p 2": "min_p = 0.3 asks for 0.3 × 0.40 = 0.12 or more: 0.15 and 0.13 are enough.",
+        "min_p 3": "min_p = 0.3 asks for 0.3 × 0.40 = 0.12 or more: 0.15 and 0.13 are enough.",
+        "min_p 5": "min_p = 0.3 asks for 0.3 × 0.40 = 0.12 or more: 0.07 is too little.",
     }
     return tasks.Words(("1", "2", "3", "4", "5"), mistakes)
 
