@@ -19,14 +19,14 @@ def orthogonalise(G: Tensor, n_steps: int = 5, dtype: torch.dtype | None = None)
     Source: Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    X = G.reshape(-1, *G.shape[-2:]).to(dtype or torch.float32)
+    X = G.to(dtype or torch.float32)
     tall = X.shape[-2] > X.shape[-1]
     X = X.mT if tall else X
     X = X / (X.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(n_steps):
-        A = X @ X.mT  # then X becomes aX + (bA + cA²)X, each product with its sum in one call
-        X = torch.baddbmm(X, torch.baddbmm(A, A, A, beta=b, alpha=c), X, beta=a)
-    return (X.mT if tall else X).reshape(G.shape).to(G.dtype)
+        A = X @ X.mT
+        X = a * X + (b * A + c * A @ A) @ X
+    return (X.mT if tall else X).to(G.dtype)
 
 
 class Muon(torch.optim.Optimizer):

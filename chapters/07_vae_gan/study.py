@@ -69,9 +69,10 @@ def parent(images: Tensor, test: Tensor, seed: int, n_steps: int | None = None) 
     recipe = rooms.recipe("vae")
     settings = replace(recipe.PAGE, n_steps=n_steps or recipe.PAGE.n_steps)
     torch.manual_seed(seed)
-    model = recipe.build(settings, images)
-    for _ in recipe.fit(model, settings, images, seed=seed, autocast=torch.autocast("cpu", torch.bfloat16)):
+    model, average = recipe.build(settings, images)
+    for _ in recipe.fit(model, average, settings, images, seed=seed, autocast=torch.autocast("cpu", torch.bfloat16)):
         pass
+    model = average.model
     restored, real = vae.reconstruct(model, test), metrics.features(test)
     drawn = metrics.features(vae.sample(model, len(test)))
     return {
