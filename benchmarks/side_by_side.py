@@ -101,14 +101,17 @@ class Contestant:
         return next((seconds for seconds, reached, _ in self.points if reached <= target), math.inf)
 
 
-def race(contestants: list[Contestant], seed: int) -> dict:
-    """One repeat. The first two are the plain recipes; whoever has trained least has the next turn."""
+def race(contestants: list[Contestant], seed: int, guess: float = -math.inf) -> dict:
+    """One repeat. The first two are the plain recipes; whoever has trained least has the next turn.
+
+    guess: until the plain recipes are done, the others pause at this quality; then they go on to the one to beat.
+    """
     for one in contestants:
         one.begin(seed)
     plain = contestants[:2]
     while True:
         over = all(one.done >= one.n_steps for one in plain)
-        goal = min(one.points[-1][1] for one in plain) if over else -math.inf
+        goal = min(one.points[-1][1] for one in plain) if over else guess
         running = [one for one in contestants if not one.over(-math.inf if one in plain or one.whole else goal)]
         if not running:
             break
@@ -214,10 +217,12 @@ def measure(bench: Benchmark, tuning: dict, threads: int, repeats: int, at_most:
     """All repeats, and their medians."""
     bf16 = machine.fast_bf16()
     bench.load(held_out=False)
+    held_out = [row["held_out"] for row in tuning["tried"] if row["held_out"] is not None]
+    guess = 0.95 * min(held_out) if held_out else -math.inf  # below what is to be beaten on test data, most likely
     runs = []
     for seed in range(repeats):
         print(f"repeat {seed}, {threads} threads", flush=True)
-        runs.append(race(contestants(bench, Plain(**tuning["chosen"]), bf16, at_most), seed))
+        runs.append(race(contestants(bench, Plain(**tuning["chosen"]), bf16, at_most), seed, guess))
     rows = {row["name"]: [run["rows"][i] for run in runs] for i, row in enumerate(runs[0]["rows"])}
 
     def ratio(name: str, against: str) -> float | None:

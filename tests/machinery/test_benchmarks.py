@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,23 @@ def test_a_race_stops_at_the_better_quality_and_its_order_changes_no_random_numb
     torch.manual_seed(3)
     expected = [torch.rand(()).item() for _ in range(5)]
     assert all(values == expected[: len(values)] for values in drawn.values())
+
+
+def test_who_has_the_guessed_quality_waits_for_the_plain_recipes_and_goes_on_where_they_were_better(shared):
+    def contestant(name, figures, seconds):
+        def start(seed):
+            values = iter(figures)
+            return (time.sleep(seconds) for _ in figures), lambda: next(values)
+
+        return shared.Contestant(name, start, len(figures), 1)
+
+    def steps(guess):
+        first = contestant("published", [5.0, 3.0], 0.02), contestant("tuned", [4.0, 1.0], 0.02)
+        ours = contestant("good enough", [0.5] * 40, 0.001), contestant("not yet", [2.0] * 5 + [0.9] * 35, 0.001)
+        return {row["name"]: row["steps"] for row in shared.race([*first, *ours], 0, guess)["rows"]}
+
+    assert steps(2.0)["good enough"] == 1 and steps(2.0)["not yet"] == 6
+    assert steps(-math.inf)["good enough"] > 6
 
 
 def test_time_is_that_of_the_first_look_and_a_ratio_is_said_as_a_part(shared):
