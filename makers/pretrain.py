@@ -395,7 +395,7 @@ A small GPT-2, pre-trained for this course from scratch. Notebook 12 loads it, n
 
 The packages are {packages}. Paragraphs that are not English sentences (tables, listings, lists of parameters) were left out, and all but the first of those that agree in their first 80 letters. Not in it: Banking77, E2E, SEntFiN, their stand-ins in `data/storefront/`, and tinyshakespeare's last tenth. So notebook 13 may be scored on any row of them. The catalogue has no restaurants, which E2E is about, but it has E2E's form: attributes and a text about them. So what notebook 13 measures is the worth of such pre-training, not of English alone; without fine-tuning nothing is copied reliably, as the last sample below shows.
 
-**Held out.** About one document of a hundred, chosen by its hash, was not trained on and is scored at the end of each stage, in float32, from the stored weights. No setting was chosen on them. Nats per byte, windows of {context} tokens, stride 64; a document's end counts as one byte. Beside it what interpolated counts of five bytes reach that were counted on the same training text. Their rule, Witten and Bell's, is a weak one: on tinyshakespeare's last tenth Kneser and Ney's counts of the plays alone have a perplexity of 4.56 a byte, this model 4.75. Perplexity is exp(nats). The last row is without the catalogue, whose texts say what stands before them.
+**Held out.** About one document of a hundred, chosen by its hash, was not trained on and is scored at the end of each stage, in float32, from the stored weights. No setting was chosen on them. Nats per byte, windows of {context} tokens, stride 64; a document's end counts as one byte. Beside it what interpolated counts of five bytes reach that were counted on the same training text. Their rule, Witten and Bell's, is weak: on tinyshakespeare's last tenth Kneser and Ney's counts of the plays alone have 4.56 a byte, this model 4.75. Perplexity is exp(nats). The last row is without the catalogue, whose texts say what stands before them.
 
 | source | bytes | nats per byte | counts | perplexity per byte | counts |
 |---|---|---|---|---|---|
@@ -405,9 +405,9 @@ The packages are {packages}. Paragraphs that are not English sentences (tables, 
 
 {samples}
 
-**Not for** anything but learning and fine-tuning. It is some thousand times smaller than a useful assistant, has read six megabytes, follows no instructions, knows no facts, and writes fluent nonsense about software and in verse. English only: other scripts pass through the tokenizer byte by byte and mean nothing to the model. Its text was written by programmers, in 1600, and by a program, with the biases of each. Other versions of Python, of the packages and of the course give another corpus, and other machines slightly other weights.
+**Not for** anything but learning and fine-tuning. It is some thousand times smaller than a useful assistant, follows no instructions, knows no facts, and writes nonsense about software and in verse. English only: other scripts mean nothing to it. Its text was written by programmers, in 1600, and by a program, with the biases of each. Other versions of the packages give another corpus, other machines slightly other weights.
 
-**Licence.** The weights and this card are a part of the course, CC BY 4.0 (`LICENSE-text`). The folder holds none of the texts themselves.
+**Licence.** The weights and this card are a part of the course, CC BY 4.0 (`LICENSE-text`). It holds none of the texts.
 """  # noqa: E501
 
 

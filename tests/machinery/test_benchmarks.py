@@ -45,11 +45,13 @@ def shared(monkeypatch, tmp_path):
 
 
 def printed(page, *names):
-    """Definitions of a page's cell `plain-model`, by name."""
-    (cell,) = [c for c in receipts.read(REPO / f"notebooks/{page}.ipynb")["cells"] if c["id"] == "plain-model"]
+    """Definitions of a page's cells `autoencoder-model` and `plain-model`, by name."""
     found = {"nn": torch.nn, "torch": torch, "gan": gan}
-    tree = ast.parse("".join(cell["source"]))
-    exec(ast.unparse(ast.Module([node for node in tree.body if getattr(node, "name", "") in names], [])), found)
+    for cell in receipts.read(REPO / f"notebooks/{page}.ipynb")["cells"]:
+        if cell["id"] in ("autoencoder-model", "plain-model"):
+            tree = ast.parse("".join(cell["source"]))
+            kept = [node for node in tree.body if getattr(node, "name", "") in (*names, "Autoencoder")]
+            exec(ast.unparse(ast.Module(kept, [])), found)
     return [found[name] for name in names]
 
 

@@ -37,10 +37,14 @@ def test_slides_are_as_many_as_the_cells_say(path):
     assert html.count("<section") == 2 * kinds.count("slide") + kinds.count("subslide")  # a slide is two of them
 
 
-@pytest.mark.xfail(reason="stored pictures carry their words as metadata until the pages are run again")
 @pytest.mark.parametrize("path", EXPORTED, ids=lambda path: path.stem)
-def test_every_picture_of_the_html_has_words(path):
+def test_every_picture_of_the_html_has_words(path, request):
+    if path.stem == "00_start_here":
+        reason = "its stored pictures carry their words as metadata until the page is run again"
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     html, _ = nbconvert.HTMLExporter().from_notebook_node(nbformat.read(path, as_version=4))
     pictures = re.findall(r"<img\b[^>]*>", html)
-    wordless = [tag[:80] for tag in pictures if not re.search(r'alt="(?!No description)[^"]*\w', tag)]
+    wordless = [
+        tag[:80] for tag in pictures if not re.search(r'alt=\\?"(?!No description)[^"]*\w', tag)
+    ]  # \\" within a widget
     assert pictures and not wordless
