@@ -144,6 +144,8 @@ class Benchmark:
     every: tuple[int, int]  # steps between looks at the plain recipes, and at the others
     last_rung: str  # what the short recipe in fp32 changes of the last rung
     tried_as = "fp32"  # how --tune trains the plain recipe
+    near = math.inf  # a figure that is above this for sure need not be exact: a cheaper look will do
+    far = 2.0  # that limit over the best figure on held-out data
     before: str  # a format of what the receipt says that was stored before the recipes were written once
 
     def load(self, held_out: bool) -> None:
@@ -219,6 +221,7 @@ def measure(bench: Benchmark, tuning: dict, threads: int, repeats: int, at_most:
     bench.load(held_out=False)
     held_out = [row["held_out"] for row in tuning["tried"] if row["held_out"] is not None]
     guess = 0.95 * min(held_out) if held_out else -math.inf  # below what is to be beaten on test data, most likely
+    bench.near = bench.far * min(held_out) if held_out else math.inf
     runs = []
     for seed in range(repeats):
         print(f"repeat {seed}, {threads} threads", flush=True)

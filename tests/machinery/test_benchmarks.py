@@ -224,3 +224,13 @@ def test_time_is_that_of_the_first_look_and_a_ratio_is_said_as_a_part(shared):
     assert one.time_to(4.0) == 2.0 and one.time_to(2.0) == math.inf
     assert [shared.part(ratio) for ratio in (None, 0.05, 1.5)] == ["not reached", "1/20.0", "1.5"]
     assert shared.median([1.0, None, None], 2) is None
+
+
+def test_a_look_far_from_what_is_to_be_beaten_is_of_fewer_images(shared, monkeypatch):
+    bench, asked = load("gan", monkeypatch).Benchmark(), []
+    monkeypatch.setattr(gan, "sample", lambda generator, n, seed: asked.append(n) or torch.zeros(n))
+    monkeypatch.setattr(bench, "distance", lambda x: 90.0 if len(x) == 1000 else 70.0)
+    bench.n, bench.near = 10_000, 85.0
+    assert bench.look(torch.nn.Identity()) == 90.0 and asked == [1000]
+    bench.near = 95.0
+    assert bench.look(torch.nn.Identity()) == 70.0 and asked == [1000, 1000, 10_000]
