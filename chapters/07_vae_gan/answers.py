@@ -122,7 +122,7 @@ RIGHT = {
 WRONG = {
     "07.1": [
         (right_routing(encoder=ALL, decoder=ALL, discriminator=ALL), "one loss for all three"),
-        (right_routing(encoder={"kl"}, decoder={"gan"}), "tells the encoder what its code.*And.*need not restore"),
+        (right_routing(encoder={"kl"}, decoder={"gan"}), "tells the encoder what its code.*And.*need not reconstruct"),
         (
             right_routing(decoder=ALL, discriminator={"kl", "gan"}),
             "no weight of the decoder.*And.*no weight of the disc",

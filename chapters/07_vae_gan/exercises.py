@@ -47,7 +47,7 @@ class Terms(tasks.Words):
     hint="Ask of each term which network it is a task for. A ruler that may change itself to shorten what it measures"
     " is none: which network is the ruler here?",
     solution="""
-# The feature term trains those who make the restored image, not the network that measures it.
+# The feature term trains those who make the reconstruction, not the network that measures it.
 answer_1 = {
     "encoder": {"kl", "feature"},
     "decoder": {"feature", "gan"},
@@ -63,10 +63,10 @@ def answer_1(truth):
         "encoder kl out": "the encoder alone makes mu and sigma: who else should the KL term train?",
         "encoder feature out": "without the feature term nothing tells the encoder what its code must hold.",
         "encoder gan in": "the encoder is not asked to fool the discriminator: a code should say what is in x.",
-        "decoder feature out": "without the feature term it need not restore x: any digit that fools would do.",
-        "decoder gan out": "without the opponent's term nothing teaches the decoder to draw from the prior.",
+        "decoder feature out": "without the feature term it need not reconstruct x: any digit that fools would do.",
+        "decoder gan out": "without the opponent's term nothing teaches the decoder to sample from the prior.",
         "decoder kl in": "the KL term holds mu and sigma only, and no weight of the decoder.",
-        "discriminator gan out": "the discriminator must tell real from made: it lacks its only term.",
+        "discriminator gan out": "the discriminator must tell real from generated: it lacks its only term.",
         "discriminator kl in": "the KL term holds mu and sigma only, and no weight of the discriminator.",
         "discriminator feature in": "the feature term must not train the discriminator: it would make its features"
         " alike, and blind.",
@@ -83,11 +83,11 @@ p = 0.75  # the left pixel is white with probability 0.75, the right one with 0.
 one_pixel = p * (1 - p) ** 2 + (1 - p) * p**2  # = p (1 - p), the variance
 answer_2 = 2 * one_pixel  # 0.375
 """,
-    praise="The grey picture wins under squared error, though no stroke ever looks like it.",
+    praise="The grey image wins under squared error, though no stroke ever looks like it.",
 )
 def answer_2(truth):
     mistakes = {
-        "this is an error of the sharp guess, or its chance; the best picture is grey and does better.": (
+        "this is an error of the sharp guess, or its chance; the best image is grey and does better.": (
             0.5,
             1.5,
             0.25,
@@ -96,7 +96,7 @@ def answer_2(truth):
         "this is a standard deviation; the squared error's mean is a variance.": (0.4330, 0.8660, 0.375**0.5),
         "this is the best grey value of the left pixel, or an absolute error; the squared error is asked for.": 0.75,
         "these are the squares of the grey values, added up; take the expected squared differences.": 0.625,
-        "no picture is right in both cases, so some error is left.": 0.0,
+        "no image is right in both cases, so some error is left.": 0.0,
         "this is the error in one of the two cases; weigh both, with 0.75 and 0.25.": (0.125, 1.125, 0.09375, 0.28125),
         "this would be the error with equal chances, or without any knowledge, of one pixel or of both.": 1.0,
     }
@@ -171,10 +171,10 @@ def my_slant(truth):
     hint="For a Gaussian with unit variance, -log p(f) is half the squared distance to the mean, up to a constant."
     " Which of the two arguments is data, and must get no gradient?",
     solution="""
-def my_feature_loss(f_x, f_restored):
-    return 0.5 * (f_restored - f_x.detach()).square().sum(dim=1)  # (B, D) -> (B,)
+def my_feature_loss(f_x, f_reconstructed):
+    return 0.5 * (f_reconstructed - f_x.detach()).square().sum(dim=1)  # (B, D) -> (B,)
 """,
-    praise="The likelihood of a Gaussian around the restored image's features, and the target stays put.",
+    praise="The likelihood of a Gaussian around the reconstruction's features, and the target stays put.",
 )
 def my_feature_loss(truth):
     cases = [tuple(noise(*shape, seed=s) for s in (0, 1)) for shape in ((4, 3), (1, 5), (3, 1))]
@@ -196,8 +196,8 @@ def my_feature_loss(truth):
         "the constant of the density is in it; leave it out, so that equal features give 0.":
             lambda f, g: truth(f, g) + 0.9189385 * f.shape[1],
     }  # fmt: skip
-    hint = "The real image's features are the target, and the restored image's are to learn."
-    return tasks.Function(cases, mistakes, gradients={"f_x": hint, "f_restored": ""})
+    hint = "The real image's features are the target, and those of the reconstruction are to learn."
+    return tasks.Function(cases, mistakes, gradients={"f_x": hint, "f_reconstructed": ""})
 
 
 @exercise(
