@@ -10,8 +10,8 @@ tasks = rooms.shared("tasks")
 
 @exercise(
     "10b.1",
-    hint="One layer takes a weighted mean of what stands before, with weights by place and by content. Which of the three"
-    " asks for a symbol by what its *neighbour* is?",
+    hint="One layer takes a weighted mean of what stands before, with weights by place and by content. Which of the"
+    " three asks for a symbol by what its *neighbour* is?",
     solution="""
 # By place: one. A mean of all that was read holds the counts: one. By what stood before it: two, one for the note.
 answer_1 = {"three_back": "one", "most_frequent": "one", "what_followed": "two"}
@@ -20,20 +20,20 @@ answer_1 = {"three_back": "one", "most_frequent": "one", "what_followed": "two"}
 )
 def answer_1(truth):
     mistakes = {
-        "three_back two, most_frequent two, what_followed one": "all three are the wrong way round: which of them needs a"
-        " note about a neighbour?",
+        "three_back two, most_frequent two, what_followed one": "all three are the wrong way round: which of them needs"
+        " a note about a neighbour?",
         "three_back two": "rotary positions make a score depend on the distance: one head can look three places back.",
         "most_frequent two": "equal weights on all that was read give the shares of the symbols: one layer counts.",
-        "what_followed one": "the place to find is marked by its neighbour, the place before it, and a key knows its own"
-        " symbol only: a first layer must write the note.",
+        "what_followed one": "the place to find is marked by its neighbour, the place before it, and a key knows its"
+        " own symbol only: a first layer must write the note.",
     }
     return tasks.Words(("one", "two"), mistakes)
 
 
 @exercise(
     "10b.2",
-    hint="At how many places can the piece begin? Each of them is one distance. All symbols are different, so at any other"
-    " distance the rule is never right.",
+    hint="At how many places can the piece begin? Each of them is one distance. All symbols are different, so at any"
+    " other distance the rule is never right.",
     solution="""
 # the piece begins at place 0, 1, ... or 40 - 10
 answer_2 = 1 / (40 - 10 + 1)  # 0.032

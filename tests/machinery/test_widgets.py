@@ -201,7 +201,9 @@ def test_maps_that_do_not_fit_are_named(shown, maps, tokens, options, words):
 def test_the_viewer_copes_with_one_token_and_with_long_words(shown):
     box = widgets.of("10b_induction").attention_viewer(torch.ones(1, 1, 1, 1), ["extraordinarily"], alt="one word")
     assert len(box.children) == 2  # nothing to move
-    widgets.of("10b_induction").attention_viewer(torch.full((1, 1, 400, 400), 1 / 400), ["word"] * 400, alt="many words")
+    widgets.of("10b_induction").attention_viewer(
+        torch.full((1, 1, 400, 400), 1 / 400), ["word"] * 400, alt="many words"
+    )
     widgets.of("10b_induction").attention_viewer(torch.ones(1, 1, 1, 1), ["half a character: \ud800"], alt="one word")
 
 
