@@ -190,6 +190,7 @@ WRONG = {
         (lambda x, p: rotate(x, p / len(p)), "it returns"),
         (lambda x, p: x + rotate(x, p), "it returns"),
         (lambda x, p: rotate(x, p.flip(0)), "it returns"),
+        (lambda x, p: rotate(x, p.cummax(0).values), "it returns"),
         (lambda x, p: rotate_half(x, p) * 2, "twice"),
         (lambda x, p: rotate(x, p.clamp(max=9)), "it returns"),
         (lambda x, p: rotate(x, p.round().clamp(min=1)), "it returns"),

@@ -124,14 +124,15 @@ def test_a_row_that_may_see_nothing_is_nan_0_or_a_mean(attention, dtype, added):
     torch.testing.assert_close(gpt.attend(q, k, v, seen)[:, 0], v.mean(dim=2).flatten(1), atol=0.02, rtol=0.02)
 
 
-@pytest.mark.parametrize(("weights", "nan"), [(True, True), (False, False)])
+@pytest.mark.parametrize("weights", [True, False])
 @pytest.mark.parametrize("training", [True, False])
-def test_the_librarys_module_gives_nan_where_it_hands_out_weights(weights, nan, training):
+def test_the_librarys_module_gives_nan_or_0(weights, training):
+    """0 without weights; with them NaN up to version 2.13 at least, which newer ones may change (its issue 160064)."""
     layer = nn.MultiheadAttention(8, 2, bias=False, batch_first=True).train(training)
     x, hidden = torch.randn(1, 3, 8), torch.ones(3, 3, dtype=torch.bool).triu(1)
     hidden[0] = True
     first = layer(x, x, x, attn_mask=hidden, need_weights=weights)[0][0, 0]
-    assert first.isnan().all() if nan else (first == 0).all()
+    assert (first == 0).all() or weights and first.isnan().all()
 
 
 # --- page 10b ------------------------------------------------------------------------------------------------
