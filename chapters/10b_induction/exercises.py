@@ -13,7 +13,8 @@ tasks = rooms.shared("tasks")
     hint="One layer takes a weighted mean of what stands before, with weights by place and by content. Which of the"
     " three asks for a symbol by what its *neighbour* is?",
     solution="""
-# By place: one. A mean of all that was read holds the counts: one. By what stood before it: two, one for the note.
+# By place: one. A mean of all that was read holds the counts: one.
+# By what stood before it: two, of which the first writes the note.
 answer_1 = {"three_back": "one", "most_frequent": "one", "what_followed": "two"}
 """,
     praise="By place or by content one look-up is enough; by a neighbour's content the note must be written first.",
