@@ -76,30 +76,6 @@ def rotate_numpy(x, places):
     return np.concatenate([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], 1)
 
 
-def score(weights, tokens, place=lambda t, s: s + 1, pick=max, over=len, transpose=False):
-    w, tokens = np.asarray(weights), np.asarray(tokens).tolist()
-    w = w.T if transpose else w
-    pairs = [(t, pick(s for s in range(t) if tokens[s] == tokens[t])) for t in range(len(tokens)) if
-             tokens[t] in tokens[:t]]  # fmt: skip
-    return float(sum(w[t, place(t, s)] for t, s in pairs) / over(pairs)) if pairs else 0.0
-
-
-def score_last_seen(weights, tokens):
-    last, found = {}, []
-    for t, token in enumerate(tokens.tolist()):
-        if token in last:
-            found.append(weights[t, last[token] + 1].item())
-        last[token] = t
-    return sum(found) / max(1, len(found))
-
-
-def score_matrix(weights, tokens):
-    same = (tokens[:, None] == tokens).tril(-1)
-    has = same.any(1)
-    latest = (same * (torch.arange(len(tokens)) + 1)).argmax(1)
-    return weights[has, (latest + 1)[has]].mean() if has.any() else 0
-
-
 RIGHT = {
     "10.1": [
         {"plain": "Same", "causal": " same ", "rotary": "OTHER."},
@@ -163,26 +139,6 @@ RIGHT = {
         ),
         lambda x, p: rotate(x.double(), p.double()),
     ],
-    "10.5": [
-        score,
-        score_last_seen,
-        score_matrix,
-        lambda w, t: torch.tensor(score(w, t)),
-        lambda w, t: np.mean(
-            [w[i, max(j for j in range(i) if t[j] == t[i]) + 1] for i in range(len(t)) if t[i] in t[:i]] or [0.0]
-        ),
-        lambda w, t: score(w.tolist(), t + 1000),
-        lambda w, t: float(
-            np.mean(
-                [
-                    float(w[i, i - t[:i].flip(0).tolist().index(int(t[i]))])
-                    for i in range(len(t))
-                    if int(t[i]) in t[:i].tolist()
-                ]
-                or [0]
-            )
-        ),
-    ],
 }
 
 WRONG = {
@@ -234,31 +190,12 @@ WRONG = {
         (lambda x, p: rotate(x, p / len(p)), "it returns"),
         (lambda x, p: x + rotate(x, p), "it returns"),
         (lambda x, p: rotate(x, p.flip(0)), "it returns"),
+        (lambda x, p: rotate(x, p.cummax(0).values), "it returns"),
         (lambda x, p: rotate_half(x, p) * 2, "twice"),
         (lambda x, p: rotate(x, p.clamp(max=9)), "it returns"),
         (lambda x, p: rotate(x, p.round().clamp(min=1)), "it returns"),
         (lambda x, p: x.mul_(2) / 2, "in place"),
         (lambda x, p: rotate(x, p[:, None]), "keepdim"),
         (lambda x, p: rotate(x, p, pairs="odd"), r"feature i is paired with feature i \+ d/2, and"),
-    ],
-    "10.5": [
-        (lambda w, t: w * 1.0, "this is the weight of a place on itself, or the"),
-        (lambda w, t: score(w, t, over=lambda p: len(set(t.tolist()))), "it returns"),
-        (lambda w, t: score(w, t, place=lambda t, s: s + 2 if s + 2 < len(w) else s), "it returns"),
-        (lambda w, t: score(w, t, place=lambda t, s: max(0, t - s)), "it returns"),
-        (lambda w, t: score_last_seen(w, t) ** 2, "this is the square of what is due"),
-        (lambda w, t: 1 - score_last_seen(w, t), "one minus"),
-        (
-            lambda w, t: max([float(w[i, j + 1]) for i in range(len(t)) for j in range(i) if t[j] == t[i]] or [0.0]),
-            "it returns",
-        ),
-        (lambda w, t: score(w, t % 10), "it returns"),
-        (lambda w, t: score_last_seen(w.softmax(1), t), "it returns"),
-        (
-            lambda w, t: torch.stack([w[i, i] for i in range(len(t))]).mean(),
-            "this is the weight of a place on itself, or the",
-        ),
-        (lambda w, t: score(w.log(), t), "it returns"),
-        (lambda w, t: score(w, t, pick=min, place=lambda t, s: s + 1), "first occurrence"),
     ],
 }

@@ -153,7 +153,7 @@ def maps_of(layers=2, heads=3, T=6):
 
 
 def test_the_viewer_shows_a_still_picture_with_words(shown):
-    widgets.of("10_attention").attention_viewer(maps_of(), list("abcdef"), alt="six tokens")
+    widgets.of("10b_induction").attention_viewer(maps_of(), list("abcdef"), alt="six tokens")
     (alive, _), (still, _) = shown  # fmt: skip
     assert alive["application/vnd.jupyter.widget-view+json"]["model_id"]
     assert still["text/plain"] == "six tokens" and '<img alt="six tokens" src="data' in still["text/html"]
@@ -162,7 +162,7 @@ def test_the_viewer_shows_a_still_picture_with_words(shown):
 def test_the_viewer_draws_the_map_and_what_the_query_looks_at(shown):
     maps = torch.zeros(1, 1, 4, 4)
     maps[0, 0, :, 0] = 1.0  # every place looks at the first
-    box = widgets.of("10_attention").attention_viewer(maps, list("abcd"), alt="all look at a", query=2)
+    box = widgets.of("10b_induction").attention_viewer(maps, list("abcd"), alt="all look at a", query=2)
     picture = read(box.children[-2].value)
     cell = 336 // 4
     assert picture[18 + cell // 2, cell // 2].tolist() == [0, 0, 0]
@@ -173,7 +173,7 @@ def test_the_viewer_draws_the_map_and_what_the_query_looks_at(shown):
 
 
 def test_each_control_of_the_viewer_redraws(shown):
-    box = widgets.of("10_attention").attention_viewer(
+    box = widgets.of("10b_induction").attention_viewer(
         maps_of(), list("abcdef"), alt="six tokens", layer=2, head=3, query=4
     )
     layer, head, query, image, _ = box.children
@@ -195,14 +195,16 @@ def test_each_control_of_the_viewer_redraws(shown):
 ])  # fmt: skip
 def test_maps_that_do_not_fit_are_named(shown, maps, tokens, options, words):
     with pytest.raises(ValueError, match=words):
-        widgets.of("10_attention").attention_viewer(maps, list(tokens), alt="x", **options)
+        widgets.of("10b_induction").attention_viewer(maps, list(tokens), alt="x", **options)
 
 
 def test_the_viewer_copes_with_one_token_and_with_long_words(shown):
-    box = widgets.of("10_attention").attention_viewer(torch.ones(1, 1, 1, 1), ["extraordinarily"], alt="one word")
+    box = widgets.of("10b_induction").attention_viewer(torch.ones(1, 1, 1, 1), ["extraordinarily"], alt="one word")
     assert len(box.children) == 2  # nothing to move
-    widgets.of("10_attention").attention_viewer(torch.full((1, 1, 400, 400), 1 / 400), ["word"] * 400, alt="many words")
-    widgets.of("10_attention").attention_viewer(torch.ones(1, 1, 1, 1), ["half a character: \ud800"], alt="one word")
+    widgets.of("10b_induction").attention_viewer(
+        torch.full((1, 1, 400, 400), 1 / 400), ["word"] * 400, alt="many words"
+    )
+    widgets.of("10b_induction").attention_viewer(torch.ones(1, 1, 1, 1), ["half a character: \ud800"], alt="one word")
 
 
 def test_sampling_explorer_redraws(shown):

@@ -1,0 +1,114 @@
+"""Exercises of 10b_induction."""
+
+import math
+
+from aigc_course.plumbing import rooms
+from aigc_course.plumbing.grading import exercise, noise
+
+tasks = rooms.shared("tasks")
+
+
+@exercise(
+    "10b.1",
+    hint="One layer takes a weighted mean of what stands before, with weights by place and by content. Which of the"
+    " three asks for a symbol by what its *neighbour* is?",
+    solution="""
+# By place: one. A mean of all that was read holds the counts: one.
+# By what stood before it: two, of which the first writes the note.
+answer_1 = {"three_back": "one", "most_frequent": "one", "what_followed": "two"}
+""",
+    praise="By place or by content one look-up is enough; by a neighbour's content the note must be written first.",
+)
+def answer_1(truth):
+    mistakes = {
+        "three_back two, most_frequent two, what_followed one": "all three are the wrong way round: which of them needs"
+        " a note about a neighbour?",
+        "three_back two": "rotary positions make a score depend on the distance: one head can look three places back.",
+        "most_frequent two": "equal weights on all that was read give the shares of the symbols: one layer counts.",
+        "what_followed one": "the place to find is marked by its neighbour, the place before it, and a key knows its"
+        " own symbol only: a first layer must write the note.",
+    }
+    return tasks.Words(("one", "two"), mistakes)
+
+
+@exercise(
+    "10b.2",
+    hint="At how many places can the piece begin? Each of them is one distance. All symbols are different, so at any"
+    " other distance the rule is never right.",
+    solution="""
+# the piece begins at place 0, 1, ... or 40 - 10
+answer_2 = 1 / (40 - 10 + 1)  # 0.032
+""",
+    praise="0.032: with 32 symbols and a piece of 16 it is 1/17, where one layer ends.",
+)
+def answer_2(truth):
+    mistakes = {
+        "off by one: from place 0 to place 30, both included, it can begin at 31 places.": (1 / 30, 1 / 29, 1 / 32),
+        "a piece of 10 cannot begin at each of the 40 places: it must fit in.": 1 / 40,
+        "this is a share of the places in the piece; at how many places can it begin?": (1 / 10, 1 / 9),
+        "not each of the 50 places that are read can be the answer's.": (1 / 50, 1 / 49),
+        "this is the number of distances; asked for is the share that is right.": (31.0, 30.0),
+        "this is in per cent; asked for is a share.": (100 / 31, 3.2, 3.23),
+        "this is the share that is wrong.": (30 / 31, 0.97),
+        "this is how many of the 10 symbols are right; asked for is the share of them.": (10 / 31, 0.32),
+    }
+    return tasks.Number(0.0005, mistakes, begin="Count the places at which the piece can begin.", low=0, high=1)
+
+
+@exercise(
+    "10b.3",
+    hint="For each t, go back from t - 1 until you meet the same token: that place is s. Collect weights[t, s + 1] in a"
+    " list, and mind the case in which the list stays empty.",
+    solution="""
+import torch
+
+
+def induction_score(weights, tokens):
+    found = []
+    for t in range(len(tokens)):
+        before = [s for s in range(t) if tokens[s] == tokens[t]]
+        if before:
+            found.append(weights[t, before[-1] + 1])
+    return torch.stack(found).mean() if found else weights.new_zeros(())
+""",
+    praise="The measure of section 4, for any text: near 1 for an induction head, near 1/T by chance.",
+)
+def induction_score(truth):
+    import torch
+
+    def score(place=lambda t, s: s + 1, pick=max, over=lambda n, T: n, turned=False):
+        def wrong(w, tokens):
+            w, ids = (w.T if turned else w), tokens.tolist()
+            pairs = [(t, pick(s for s in range(t) if ids[s] == ids[t])) for t in range(len(ids)) if ids[t] in ids[:t]]
+            return sum(float(w[t, place(t, s)]) for t, s in pairs) / max(1, over(len(pairs), len(ids)))
+
+        return wrong
+
+    def all_pairs(w, tokens):
+        ids = tokens.tolist()
+        found = [float(w[t, s + 1]) for t in range(len(ids)) for s in range(t) if ids[s] == ids[t]]
+        return sum(found) / max(1, len(found))
+
+    def case(seed, *tokens):
+        return noise(len(tokens), len(tokens), seed=seed).softmax(dim=1), torch.tensor(tokens)
+
+    cases = [case(0, 0, 1, 2, 3, 1, 2, 0, 1), case(1, 3, 1, 0, 2, 1, 1, 3, 0, 2, 2, 1, 3), case(2, 5, 6, 7, 5, 6, 7, 5),
+             case(4, 300, 12, 300, 300, 12),
+             case(6, 21, 11, 31, 21, 1, 41, 11), ([[1.0, 0.0], [0.25, 0.75]], torch.tensor([8, 8]))]  # fmt: skip
+    none = "right where a token occurs twice, but not where none does: the score is 0 there."
+    mistakes = {
+        "this is the weight on the previous occurrence itself, or on the place before it; asked for is the one after.":
+            (score(lambda t, s: s), score(lambda t, s: s - 1), score(lambda t, s: s, pick=min)),
+        "the first occurrence is taken, or all are; asked for is the most recent one.": (score(pick=min), all_pairs),
+        "the mean runs over all places; only those with a previous occurrence count.":
+            (score(over=lambda n, T: T), score(over=lambda n, T: T - 1)),
+        "the weights are added up; their mean is asked for.": score(over=lambda n, T: 1),
+        "rows and columns are swapped: the row is the place that looks.":
+            (score(turned=True), score(lambda t, s: s, turned=True)),
+        "this is the weight on the place before: it finds a previous-token head.":
+            (score(lambda t, s: t - 1), lambda w, tokens: w.diagonal(-1).mean()),
+        "this is the weight of a place on itself, or the mean of the whole map; which of its entries are asked for?":
+            (score(lambda t, s: t), lambda w, tokens: w.mean(), lambda w, tokens: w.diagonal().mean()),
+        none: lambda w, tokens: truth(w, tokens) if len(tokens.unique()) < len(tokens) else math.nan,
+    }  # fmt: skip
+    return tasks.Function(cases, mistakes, edges={none: [case(3, 4, 2, 9, 0)]})
