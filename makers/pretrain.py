@@ -1,8 +1,8 @@
 """Pre-train the small GPT-2 that notebooks 12 and 13 start from: data/course_gpt2/.
 
-    python benchmarks/pretrain.py --steps 2000 --save   # about a quarter of an hour of one core
-    python benchmarks/pretrain.py --go-on --steps 600 --lr 0.002 --lr-muon 0.01 --save   # four minutes more
-    python benchmarks/pretrain.py --minutes 2           # a trial: as many steps as two minutes seem to allow
+    python makers/pretrain.py --steps 2000 --save   # about a quarter of an hour of one core
+    python makers/pretrain.py --go-on --steps 600 --lr 0.002 --lr-muon 0.01 --save   # four minutes more
+    python makers/pretrain.py --minutes 2           # a trial: as many steps as two minutes seem to allow
 
 --save writes the folder (weights, tokenizer, card) and makers/pretrain.json, whose figures the card repeats. Only
 the number of steps may depend on the clock: with --steps, the weights depend on seed, corpus and arithmetic alone.
@@ -413,7 +413,7 @@ A small GPT-2, pre-trained for this course from scratch. Notebook 12 loads it, n
 | Python {python}: docstrings and comments of the standard library, and the language reference that `help()` shows | {python_bytes:,} | PSF-2.0 |
 | docstrings and comments of packages that the course installs | {packages_bytes:,} | each its own, see below |
 | the course's prose: notebooks 00 to 09, README, CONTRIBUTING | {prose:,} | CC BY 4.0 |
-| the course's catalogue: invented things as attributes, each with a text (`benchmarks/catalogue.py`) | {catalogue:,} | CC BY 4.0 |
+| the course's catalogue: invented things as attributes, each with a text (`makers/catalogue.py`) | {catalogue:,} | CC BY 4.0 |
 
 The packages are {packages}. Paragraphs that are not English sentences (tables, listings, lists of parameters) were left out, and all but the first of those that agree in their first 80 letters. Not in it: Banking77, E2E, SEntFiN, their stand-ins in `data/storefront/`, and tinyshakespeare's last tenth. So notebook 13 may be scored on any row of them. The catalogue has no restaurants, which E2E is about, but it has E2E's form: attributes and a text about them. So what notebook 13 measures is the worth of such pre-training, not of English alone; without fine-tuning nothing is copied reliably, as the last sample below shows.
 
@@ -598,7 +598,7 @@ def main() -> None:
         changed = [key for key in rest if getattr(options, key) != parser.get_default(key)]
         settings = ["--go-on"] * options.go_on + [f"--steps {n_steps}"]
         settings += [f"--{key.replace('_', '-')} {getattr(options, key)}" for key in changed] + ["--save"]
-        stage = {"command": f"python benchmarks/pretrain.py {' '.join(settings)}", "minutes": round(seconds / 60, 1)}
+        stage = {"command": f"python makers/pretrain.py {' '.join(settings)}", "minutes": round(seconds / 60, 1)}
         stages.append(stage | {"steps": n_steps, "tokens": n_seen, "recipe": recipe})
         size = {source: sum(len(document.encode()) for document in texts) for source, texts in parts.items()}
         receipt = {
