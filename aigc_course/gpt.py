@@ -213,7 +213,9 @@ def checkpoint(folder: str | os.PathLike | None = None) -> tuple[GPT2, Tokenizer
         model = from_weights(config, {name.removeprefix("transformer."): p for name, p in weights.items()})
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
-    return model, Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.encode_special_tokens = True  # "<|endoftext|>" in a text is text: only the caller ends one
+    return model, tokenizer
 
 
 @torch.no_grad()

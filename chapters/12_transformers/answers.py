@@ -9,18 +9,6 @@ import torch
 import torch.nn.functional as F
 
 
-def positions_numpy(mask):
-    return np.maximum(np.cumsum(np.asarray(mask), axis=1) - 1, 0)
-
-
-def positions_loop(mask):
-    out = torch.zeros_like(mask)
-    for row, real in zip(out, mask, strict=True):
-        n = int(real.sum())
-        row[len(row) - n :] = torch.arange(n)
-    return out
-
-
 def loss_of(logits, labels, reduction="mean", shift=1):
     T = logits.shape[1]
     return F.cross_entropy(logits[:, : T - shift].transpose(1, 2), labels[:, shift:], reduction=reduction)
@@ -74,14 +62,6 @@ def merge_left_alone(ids, left, right, new):
     return [new if x == left else x for i, x in enumerate(old) if not (x == right and i and old[i - 1] == left)]
 
 
-def place(mask):
-    return torch.arange(mask.shape[1]).expand_as(mask)
-
-
-def padding(mask):
-    return mask.shape[1] - mask.sum(1, keepdim=True)
-
-
 FALLS = {"tokens": "falls", "nats per token": "rises", "even guess": "rises"}
 
 
@@ -106,17 +86,6 @@ RIGHT = {
         "3.3201\n",
     ],
     "12.3": [
-        positions_numpy,
-        positions_loop,
-        lambda mask: mask.cumsum(1) - mask,
-        lambda mask: (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0),
-        lambda mask: (place(mask) - padding(mask)).clamp(min=0),
-        lambda m: m.cumsum(1).sub(1).relu(),
-        lambda m: torch.stack([torch.cat([0 * r[r == 0], torch.arange(int(r.sum()))]) for r in m]),
-        lambda m: [[max(0, sum(r[: i + 1]) - 1) for i in range(len(r))] for r in m.tolist()],
-        lambda m: (m.cumsum(1) - 1).clamp(min=0).float(),
-    ],
-    "12.4": [
         loss_of,
         loss_by_hand,
         loss_padded,
@@ -127,7 +96,7 @@ RIGHT = {
         lambda x, y: F.nll_loss(x[:, :-1].log_softmax(-1).mT, y[:, 1:]),
         lambda x, y: loss_of(x, y).item(),
     ],
-    "12.5": [
+    "12.4": [
         merge_in_loop,
         merge_list,
         lambda ids, left, right, new: np.asarray(merge_list(ids, left, right, new)),
@@ -174,21 +143,6 @@ WRONG = {
         (math.nan, "finite"),
     ],
     "12.3": [
-        (place, "places"),
-        (lambda m: m.cumsum(1) + 4, r"every value is off by \+5"),
-        (torch.ones(2, 3), "the answer must be the function"),
-        (lambda m: (m.cumsum(1) - 1).clamp(min=0)[:, -1], "it returns"),
-        (lambda m: m.cumsum(1), "the first real token has position 1"),
-        (lambda m: m.cumsum(1).clamp(max=9) - m, "it returns"),
-        (lambda m: (m.cumsum(1) - 1).abs(), "right for the real tokens"),
-        (lambda m: m.cumsum(1).flip(1) * m, "it returns"),
-        (lambda m: m.sum(1, keepdim=True) - m.cumsum(1), "it returns"),
-        (lambda m: (m.cumsum(1) - 1).clamp(min=0) / m.sum(1, keepdim=True), "it returns"),
-        (lambda m: (place(m) - padding(m)[0]).clamp(min=0), "all rows have the same positions"),
-        (lambda m: m.cumsum_(1).sub(1).clamp(min=0), "in place"),
-        (lambda m: m.nonzero(), "it returns"),
-    ],
-    "12.4": [
         (lambda t, y: -loss_of(t, y), "minus"),
         (lambda t, y: loss_of(t, y).exp(), "this is the exponential of what is due"),
         (lambda t, y: loss_of(t, y) / math.log(2), "bits"),
@@ -206,7 +160,7 @@ WRONG = {
         (lambda t, y: loss_of(t, y) * (y != -100).double().mean(), "it returns"),
         (lambda t, y: loss_of(t.log_softmax(1), y), "it returns"),
     ],
-    "12.5": [
+    "12.4": [
         (lambda *a: merge_in_loop(*a)[:-1], "the first or the last id is lost"),
         (merge_again, "what has been merged is used up"),
         (lambda ids, a, b, new: ids[ids != a], "it returns"),

@@ -67,56 +67,6 @@ def answer_2(truth):
 
 @exercise(
     "12.3",
-    hint="torch.cumsum along the row counts the real tokens up to each place, that place included. Positions begin at"
-    " 0. What does padding get, and where would it be negative?",
-    solution="""
-def my_positions(mask):
-    return (mask.cumsum(dim=1) - 1).clamp(min=0)  # (B, T)
-""",
-    praise="Every row counts from its first real token, as if it stood alone.",
-)
-def my_positions(truth):
-    import torch
-
-    def left(T, *lengths):
-        return (torch.tensor([[0] * (T - n) + [1] * n for n in lengths], device="cpu"),)
-
-    def place(mask):
-        return torch.arange(mask.shape[1]).expand_as(mask)
-
-    def padding(mask):
-        return mask.shape[1] - mask.sum(1, keepdim=True)
-
-    cases = [left(5, 3, 5, 1), left(7, 4, 2), left(3, 3), left(6, 1, 2, 6, 3), left(12, 12, 11), left(2, 1)]
-    mistakes = {
-        "these are the places in the tensor: a row's first real token must have position 0.":
-            (place, lambda m: place(m) * m),
-        "the first real token has position 1: the running sum counts it already.":
-            (lambda m: m.cumsum(1), lambda m: m.cumsum(1).clamp(min=1)),
-        "right for the real tokens; padding should get 0.": (
-            lambda m: m.cumsum(1) - 1, lambda m: (m.cumsum(1) - 1) % m.shape[1], lambda m: place(m) - padding(m),
-            lambda m: (place(m) - padding(m)).abs(), lambda m: (m.cumsum(1) - 1).where(m > 0, 1),
-        ),
-        "the running sum goes down the batch; it must go along each row.":
-            (lambda m: m.cumsum(0) - 1, lambda m: (m.cumsum(0) - 1).clamp(min=0), lambda m: m.cumsum(0)),
-        "the number of real tokens was subtracted; it is the number of padding tokens.":
-            (lambda m: (place(m) - m.sum(1, keepdim=True)).clamp(min=0), lambda m: place(m) - m.sum(1, keepdim=True)),
-        "this counts from the end of the row; the first real token has 0.": (
-            lambda m: m.flip(1).cumsum(1).flip(1) - 1, lambda m: (m.flip(1).cumsum(1).flip(1) - 1).clamp(min=0) * m,
-            lambda m: place(m).flip(1) * m, lambda m: place(m).flip(1),
-        ),
-        "this is the mask, or counts the padding; count the real tokens along the row.":
-            (lambda m: m, lambda m: 1 - m, lambda m: (1 - m).cumsum(1), lambda m: ((1 - m).cumsum(1) - 1).clamp(min=0)),
-        "all rows have the same positions; each row has its own padding.": (
-            lambda m: truth(m)[:1].expand_as(m), lambda m: (place(m) - padding(m).max()).clamp(min=0),
-            lambda m: (place(m) - padding(m).min()).clamp(min=0),
-        ),
-    }  # fmt: skip
-    return tasks.Function(cases, mistakes)
-
-
-@exercise(
-    "12.4",
     hint="logits[:, :-1] and labels[:, 1:] are partners. Flatten both, so that all rows are averaged together, and let"
     " ignore_index do its work.",
     solution="""
@@ -173,7 +123,7 @@ def my_library_loss(truth):
 
 
 @exercise(
-    "12.5",
+    "12.4",
     hint="Walk through the ids with a position i. If ids[i] and ids[i + 1] are the pair, keep `new` and go on at i + 2;"
     " otherwise keep ids[i] and go on at i + 1. Mind the last id, which has no neighbour.",
     solution="""

@@ -149,7 +149,7 @@ def test_a_mistake_is_named_only_where_all_cases_show_it():
 
 
 def test_the_smallest_failing_case_is_shown():
-    message = check("12.5", lambda ids, left, right, new: ids[ids != left]).message
+    message = check("12.4", lambda ids, left, right, new: ids[ids != left]).message
     assert "for ids = [3, 4], left = 3, right = 4, new = 8, it returns [4] where [8] is due." in message
 
 

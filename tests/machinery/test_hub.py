@@ -25,7 +25,7 @@ from aigc_course.plumbing import fetch, models, web
 from aigc_course.plumbing.settings import cache_dir
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "12_transformers.ipynb"
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "12b_generating.ipynb"
 PEOPLES = "HF_TOKEN HTTP_PROXY HTTPS_PROXY http_proxy https_proxy NO_PROXY no_proxy REQUESTS_CA_BUNDLE".split()
 
 
@@ -729,7 +729,7 @@ def test_a_model_that_is_altered_in_the_folder_of_a_class_is_refused(server, tmp
 
 @pytest.mark.parametrize("name", ["course_gpt2", "tiny/qwen"])
 def test_the_notebook_chats_with_either(server, monkeypatch, capsys, name):
-    """The cells of section 11, as the notebook has them, with the shipped model and with one from the hub."""
+    """The cells of sections 4 and 5, as page 12b has them, with the shipped model and with one from the hub."""
     monkeypatch.setenv("AIGC_MODEL", name)
     monkeypatch.setenv("AIGC_PROFILE", "smoke")
     monkeypatch.setenv("AIGC_DEVICE", "cpu")
