@@ -1,4 +1,4 @@
-"""Heads on the course's small GPT-2, for notebooks 13, 21 and 22: classes of a text, and tags of its words."""
+"""Heads on the course's small GPT-2, for notebooks 13b, 21 and 22: classes of a text, and tags of its words."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
     python makers/pretrain.py --steps 2000 --save   # about a quarter of an hour of one core
     python makers/pretrain.py --go-on --steps 600 --lr 0.002 --lr-muon 0.01 --save   # four minutes more
     python makers/pretrain.py --minutes 2           # a trial: as many steps as two minutes seem to allow
+    python makers/pretrain.py --without-catalogue build/control --steps 2000   # a control for notebook 13, not shipped
 
 --save writes the folder (weights, tokenizer, card) and makers/pretrain.json, whose figures the card repeats. Only
 the number of steps may depend on the clock: with --steps, the weights depend on seed, corpus and arithmetic alone.
@@ -15,6 +16,9 @@ banking77, e2e, sentfin or their stand-ins is in it, so that notebook 13 may be 
 
 --card writes card, receipt and the tokenizer's settings anew for the stored weights: how much of the held-out text
 stands in the training text word for word is measured, and nothing is trained.
+
+--without-catalogue FOLDER leaves the catalogue out and writes weights and tokenizer to that folder; with --go-on it
+goes on from there. The tokenizer is the stored one, so that the two checkpoints differ in what they have read alone.
 
 --go-on is a second stage: it starts from the stored checkpoint, and a quarter of each batch is random tokens that
 repeat, as in notebook 10, to learn to copy words that the network has never read.
@@ -535,6 +539,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="write data/course_gpt2/ and makers/pretrain.json")
     parser.add_argument("--go-on", action="store_true", help="start from the stored checkpoint: the second stage")
     parser.add_argument("--card", action="store_true", help="write the card of the stored weights anew, no training")
+    parser.add_argument("--without-catalogue", type=Path, metavar="FOLDER", help="a control: write it to this folder")
     parser.add_argument("--vocab", type=int, default=4096)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--heads", type=int, default=4)
@@ -546,12 +551,15 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=20, help="steps")
     parser.add_argument("--decay", type=float, default=0.5, help="last part of the steps, in which the rates fall")
     options = parser.parse_args()
+    control = options.without_catalogue
+    if control and options.save:
+        parser.error("a control is not shipped: leave out --save")
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
 
     started = time.perf_counter()
     options.repeats = options.batch // 4 if options.go_on else 0
-    if options.go_on and not STATE.is_file() and digests() != receipts.read(RECEIPT)["sha256"]:
+    if options.go_on and not control and not STATE.is_file() and digests() != receipts.read(RECEIPT)["sha256"]:
         raise SystemExit(
             f"{FOLDER} is not what {RECEIPT.name} describes, so it is not known what --go-on goes on from."
         )
@@ -561,15 +569,17 @@ def main() -> None:
         return write_card(*split(found))
     if data.standin_in_use():
         raise SystemExit("The checkpoint is trained on the genuine tinyshakespeare; the stand-in is in use.")
+    if control:
+        found.pop("catalogue")
     if options.save:
         store.write_text(CORPUS, json.dumps(found))
     parts, held_out = split(found)
     texts = [document for source in parts.values() for document in source]
     stages = receipts.read(RECEIPT)["stages"] if options.go_on else []
     if options.go_on:
-        model, tokenizer = gpt.checkpoint(FOLDER)
+        model, tokenizer = gpt.checkpoint(control or FOLDER)
     else:
-        tokenizer = train_tokenizer(texts, options.vocab)
+        tokenizer = gpt.checkpoint(FOLDER)[1] if control else train_tokenizer(texts, options.vocab)
         sizes = {"n_layers": options.layers, "n_heads": options.heads, "width": options.width}
         model = gpt.GPT2(gpt.GPT2Config(tokenizer.get_vocab_size(), options.context, **sizes))
     c = model.config
@@ -582,9 +592,11 @@ def main() -> None:
     done = pretrain(model, pieces, options)
     n_steps, seconds = done["steps"], done["processor"]
     n_seen = n_steps * options.batch * c.context
-    if options.save:
-        save(model, tokenizer, FOLDER)
-        model, tokenizer = gpt.checkpoint(FOLDER)  # what is scored is what is stored
+    if options.save or control:
+        folder = control or FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        save(model, tokenizer, folder)
+        model, tokenizer = gpt.checkpoint(folder)  # what is scored is what is stored
     result = scores(model.eval(), tokenizer, counts, held_out)
     pace = f"{n_seen:,} tokens in {seconds:.0f} s of processor time, {n_seen / seconds:,.0f} a second"
     print(f"{n_weights:,} weights, {n_steps} steps, {pace}")

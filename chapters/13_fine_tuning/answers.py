@@ -1,7 +1,6 @@
 """Right and wrong answers of chapter 13, for tests/test_check.py."""
 
 import math
-import re
 
 import numpy as np
 import torch
@@ -30,42 +29,6 @@ def unshifted(logits, ids, answer):
     return F.cross_entropy(logits[answer], ids[answer])
 
 
-def spans(tags, orphan=True, split=True, end=True, ends=True):
-    found, start = set(), None
-    for i, tag in enumerate([*tags, "O"] if end else tags):
-        if start is not None and (tag == "O" or (split and tag == "B")):
-            found.add((start, i if ends else 0))
-            start = None
-        if start is None and (tag == "B" or (orphan and tag == "I")):
-            start = i
-    return found
-
-
-def counts(true, predicted, **how):
-    pairs = [(spans(t, **how), spans(p, **how)) for t, p in zip(true, predicted, strict=True)]
-    return sum(len(t & p) for t, p in pairs), sum(len(t) for t, _ in pairs), sum(len(p) for _, p in pairs)
-
-
-def f1(true, predicted, **how):
-    right, due, said = counts(true, predicted, **how)
-    return 2 * right / (due + said) if due + said else 0.0
-
-
-def f1_from_ratios(true, predicted):
-    right, due, said = counts(true, predicted)
-    precision, recall = right / said, right / due
-    return 2 * precision * recall / (precision + recall) if right else 0.0
-
-
-def mean_of_sentences(true, predicted):
-    return np.mean([f1([t], [p]) for t, p in zip(true, predicted, strict=True)])
-
-
-def cut_to_the_first(true, predicted):
-    n = len(true[0])
-    return f1([row[:n] for row in true], [row[:n] for row in predicted])
-
-
 def reattached(logits, ids, answer):
     return torch.tensor(with_ignore_index(logits, ids, answer).item(), requires_grad=True)
 
@@ -77,20 +40,6 @@ def half_detached(logits, ids, answer):
 
 def in_numpy(logits, ids, answer):
     return nats_of(torch.tensor(logits.numpy()), ids)[answer[:, 1:]].mean()
-
-
-def cleared(true, predicted):
-    value = f1(true, predicted)
-    true.clear()
-    return value
-
-
-def found(rows):
-    out = set()
-    for n, row in enumerate(rows):
-        text = "".join(row)
-        out |= {(n, m.start(), m.end()) for m in re.finditer("BI*|(?<![BI])I+", text)}
-    return out
 
 
 RIGHT = {
@@ -141,16 +90,6 @@ RIGHT = {
             ]
             for o in range(len(W))
         ],
-    ],
-    "13.5": [
-        f1,
-        f1_from_ratios,
-        lambda t, p: round(f1(t, p), 4),
-        lambda t, p: np.float64(f1(t, p)),
-        lambda t, p: torch.tensor(f1(t, p)),
-        lambda t, p: 2 * len((a := found(t)) & (b := found(p))) / (len(a) + len(b)),
-        lambda t, p: np.array(f1(t, p)),
-        lambda t, p: f1(*([list(row) for row in rows] for rows in (t, p))),
     ],
 }
 
@@ -213,21 +152,5 @@ WRONG = {
         (lambda W, A, B: W + B @ A, "raises `TypeError"),
         (lambda W, A, B, alpha: W + alpha / len(A) * B[:, :1] @ A[:1], "it returns"),
         (lambda W, A, B, alpha: W + (alpha / len(A)) ** 0.5 * B @ A, "it returns"),
-    ],
-    "13.5": [
-        (cleared, "your function changes its argument `true` in"),
-        (cut_to_the_first, "it returns"),
-        (lambda t, p: [f1(t, p)], "keepdim"),
-        (0.5, "the answer must be the function"),
-        (lambda t, p: 100 * f1(t, p), "per cent"),
-        (lambda t, p: 1 - f1(t, p), "one minus"),
-        (lambda t, p: f1(t, p) / 2, r"the F1 is 2 n_right / \(n_said \+ n_due\)"),
-        (lambda t, p: counts(t, p)[0], "it returns"),
-        (lambda t, p: (counts(t, p)[0] / counts(t, p)[1] + counts(t, p)[0] / counts(t, p)[2]) / 2, "it returns"),
-        (lambda t, p: np.mean([a == b for a, b in zip(t, p, strict=True)]), "it returns"),
-        (lambda t, p: f1(t[:1], p[:1]), "it returns"),
-        (lambda t, p: f1(t, p, end=False), "an entity that ends with the sentence is lost"),
-        (mean_of_sentences, "each sentence has its own F1 and these are"),
-        (lambda t, p: np.sqrt(counts(t, p)[0] / counts(t, p)[1] * counts(t, p)[0] / counts(t, p)[2]), "it returns"),
     ],
 }

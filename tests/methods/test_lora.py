@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_union
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -106,6 +107,18 @@ def test_lora_is_added_once(model):
     with pytest.raises(ValueError, match="out is not a linear layer .*once"):
         lora.add_lora(model)
     assert [name for name, _ in model.named_parameters()] == before
+
+
+def test_an_adapter_is_a_small_file_that_brings_the_outputs_back(model, tmp_path):
+    ids, tuned, again = torch.randint(50, (2, 7)), copy.deepcopy(model), copy.deepcopy(model)
+    for p in lora.add_lora(tuned, rank=2):
+        torch.nn.init.normal_(p)
+    save_file({name: p.detach() for name, p in tuned.named_parameters() if p.requires_grad}, tmp_path / "adapter")
+    lora.add_lora(again, rank=2)
+    missed = again.load_state_dict(load_file(tmp_path / "adapter"), strict=False)
+    assert not missed.unexpected_keys and torch.equal(again(ids), tuned(ids))
+    assert not any(name.endswith((".A", ".B")) for name in missed.missing_keys)
+    assert (tmp_path / "adapter").stat().st_size < 4 * sum(p.numel() for p in model.parameters()) / 3
 
 
 def test_lora_equals_its_formula_and_trains_nothing_else():
