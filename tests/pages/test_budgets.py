@@ -27,7 +27,6 @@ OLD = {  # pages from before the budget: what they exceed, as measured. It only 
     "00_start_here": {"run": 32, "shown": 36, "width": 136, "diagrams": 1},
     "01_generative_models": {"words": 2538, "lines": 368, "run": 40, "shown": 33, "width": 163, "diagrams": 1},
     "04_gan": {"words": 2771, "lines": 497, "cell": 28, "run": 53, "shown": 35, "width": 201, "diagrams": 1},
-    "06_wgan_gp": {"words": 2801, "lines": 561, "cell": 31, "run": 63, "shown": 35, "width": 207, "diagrams": 1},
 }
 
 
