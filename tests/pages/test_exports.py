@@ -38,10 +38,7 @@ def test_slides_are_as_many_as_the_cells_say(path):
 
 
 @pytest.mark.parametrize("path", EXPORTED, ids=lambda path: path.stem)
-def test_every_picture_of_the_html_has_words(path, request):
-    if path.stem == "00_start_here":
-        reason = "its stored pictures carry their words as metadata until the page is run again"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+def test_every_picture_of_the_html_has_words(path):
     html, _ = nbconvert.HTMLExporter().from_notebook_node(nbformat.read(path, as_version=4))
     pictures = re.findall(r"<img\b[^>]*>", html)
     wordless = [
