@@ -30,7 +30,7 @@ def _paths(chapter: str, profile: str | None, where: Path | None) -> list[Path]:
     elif chapter.endswith(".study"):
         paths = [(where or rooms.place("chapters")) / chapter.removesuffix(".study") / "study.json"]
     else:
-        paths = sorted((where or rooms.place("chapters")).glob(f"{chapter}/receipt.{profile or '*'}-*.json"))
+        paths = sorted(((where or rooms.place("chapters")) / chapter).glob(f"receipt.{profile or '*'}-*.json"))
     return [path for path in paths if path.is_file()]
 
 

@@ -95,6 +95,8 @@ class Run:
         return found[0]["met"]
 
     def _judge(self, figure: str, text: str, **bounds: str | None) -> tuple[dict[str, Any], str]:
+        if not isinstance(figure, str) or not NAME.fullmatch(figure):
+            raise ValueError(f"a claim is about a figure by the name under which it is recorded, not {figure!r}")
         if not isinstance(text, str) or not text.strip() or not text.isprintable() or MARKUP.search(text):
             raise ValueError(f"a claim is one line of words, without <tags> and comments, not {text!r}")
         found = claims.judge(figure, text, self.figures.get(figure), self.profile, **bounds)

@@ -180,6 +180,8 @@ class Resume:
         self._settings = settings | self._settings | settings  # named first, and those of this time
         if not self.path.exists():
             return 0
+        if not self.path.is_file():
+            raise ValueError(f"{self.path} is a folder, a pipe or a device, and no checkpoint; name another place")
         content, before = self.path.read_bytes(), copy.deepcopy(states_of(self._objects))
         try:
             if content[:32] != hashlib.sha256(content[32:]).digest():

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from aigc_course.backstage import digest as digests
 from aigc_course.backstage import report, runner, store
 from aigc_course.backstage.pages import Problem, code_cells, load
-from aigc_course.backstage.readme import claim_text
+from aigc_course.backstage.readme import claim_text, one_line
 from aigc_course.plumbing import rooms
 
 BAR = "{desc} {percentage:3.0f} %|{bar}| {n_fmt}/{total_fmt} cells, {elapsed}"  # cells differ too much to forecast
@@ -47,7 +47,7 @@ def run(
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through `finally`, so that the kernel ends too
     started, problems, notes, sound = time.monotonic(), [], [], []
     for path in chapters:
-        name = f"{path.stem}-{sha256(os.fsencode(path)).hexdigest()[:8]}" if path in guests else path.stem
+        name = f"{one_line(path.stem)}-{sha256(os.fsencode(path)).hexdigest()[:8]}" if path in guests else path.stem
         try:
             sound.append((path, load(path), store.writable(results / name)))
         except Problem as problem:
@@ -57,29 +57,30 @@ def run(
     rows, claims, shown, interrupted = [], [], [], False
     try:
         for number, (path, notebook, folder) in enumerate(sound):
+            stem = one_line(path.stem)  # a guest's may hold codes of a terminal, or half a character
             if limit_minutes is not None and time.monotonic() - started > 60 * limit_minutes:
                 left = ", ".join(other.stem for other, *_ in sound[number:])
                 notes.append(f"Left out after {limit_minutes:g} minutes: {left}")
                 break
             digest = digests.digest(path)
             settings = {"timeout": timeout, "cwd": path.parent if path in guests else None}
-            label = f"{number + 1}/{len(sound)} {path.stem}"
+            label = f"{number + 1}/{len(sound)} {stem}"
             try:
-                outcomes, failed = _seeds(notebook, folder, path.stem, bar, label, profile, seeds, settings)
+                outcomes, failed = _seeds(notebook, folder, stem, bar, label, profile, seeds, settings)
             except OSError as error:  # no room for the kernel's own files
-                problems.append(f"{path.stem} cannot be run: {error.strerror or error}")
+                problems.append(f"{stem} cannot be run: {error.strerror or error}")
                 continue
             problems, receipt = problems + failed, None
             if not outcomes[-1].error:
                 receipt = store.combine(folder.name, [outcome.run for outcome in outcomes], digest, store.today())
-                problems += _kept(path.stem, lambda receipt=receipt: store.write(receipt, results))
-                claims += [(path.stem, claim) for claim in receipt["claims"]]
+                problems += _kept(stem, lambda receipt=receipt: store.write(receipt, results))
+                claims += [(stem, claim) for claim in receipt["claims"]]
                 broken = [claim for claim in receipt["claims"] if claim["met"] is False]
-                problems += [f"{path.stem}: {claim_text(claim)}" for claim in broken]
+                problems += [f"{stem}: {claim_text(claim)}" for claim in broken]
                 if save:
                     said, refused = _save(path, notebook, outcomes[0], receipt, bool(broken))
                     notes, problems = notes + said, problems + refused
-            rows.append(report.row(path.stem, outcomes, receipt))
+            rows.append(report.row(stem, outcomes, receipt))
             shown.append(outcomes[0] if receipt else outcomes[-1])
     except KeyboardInterrupt:
         interrupted = True

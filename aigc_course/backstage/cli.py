@@ -22,6 +22,7 @@ from aigc_course.backstage import lab as labs
 from aigc_course.backstage import readme, store
 from aigc_course.backstage.pages import Problem, choose, load, pages
 from aigc_course.plumbing import machine, rooms, settings
+from aigc_course.plumbing.console import clean
 
 
 def notebooks_folder() -> Path:
@@ -84,8 +85,9 @@ def _stamp(chapters: list[Path], stamp: Callable) -> int:
     refused = 0
     for path in chapters:
         try:
+            load(path)
             print(stamp(same, path))
-        except same.NotSame as reason:
+        except (same.NotSame, ValueError) as reason:  # ValueError: a damaged receipt
             refused = 1
             print(f"✗ {reason}")
     return refused
@@ -389,16 +391,19 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without a character shows "?" for it
     settings.absolute_paths(os.environ)
+    if getattr(args, "to", None):
+        args.to = os.path.expanduser(args.to)
     try:
         code = args.function(args)
-        sys.stdout.flush()
+        if sys.stdout:  # None where it was closed
+            sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader has gone, as `head` goes after ten lines; nothing more is written
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     except (Problem, settings.SettingError, ModuleNotFoundError) as problem:
         hint = ": `aigc-course doctor` says what to install" if isinstance(problem, ModuleNotFoundError) else ""
-        print(f"aigc-course: {problem}{hint}", file=sys.stderr)
+        print(f"aigc-course: {clean(str(problem))}{hint}", file=sys.stderr)
         return 2
     except (UnicodeError, OverflowError) as error:  # a file of the repository that holds what it must not
         print(f"aigc-course: a file that this command reads is damaged: {error}", file=sys.stderr)

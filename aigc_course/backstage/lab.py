@@ -27,11 +27,12 @@ The folder `originals` holds the pages that these copies were made from; Jupyter
 
 def folder() -> Path:
     """Where the working copies lie: my-notebooks/ in a checkout, which git ignores, else ./aigc-notebooks."""
-    return rooms.root() / "my-notebooks" if rooms.root() else Path("aigc-notebooks").resolve()
+    return rooms.root() / "my-notebooks" if rooms.root() else Path("aigc-notebooks").absolute()
 
 
 def refresh() -> list[str]:
     """Copies pages that have no working copy, renews copies that nobody edited. Returns sentences about the others."""
+    own_folder(folder())  # not through a link
     edited, ran = [], []
     for page in sorted(rooms.place("notebooks").glob("[0-9]*.ipynb")):
         copy, base = folder() / page.name, folder() / "originals" / page.name
@@ -60,7 +61,7 @@ def refresh() -> list[str]:
 
 def reset(page: Path) -> str:
     """Makes a fresh working copy of a page. Returns a sentence about it and about where the old one is now."""
-    copy = folder() / page.name
+    copy = own_folder(folder()) / page.name
     kept = f", your old copy is now {_aside(copy).name}" if copy.exists() and _bytes(copy) != _bytes(page) else ""
     _place(page)
     return f"{page.stem} is fresh in {folder().name}/{kept}."
@@ -136,5 +137,5 @@ def _cells(path: Path) -> list[tuple[str, str]] | None:
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -1,11 +1,13 @@
 """Notebooks as files: which are pages of the course, which are meant by a word, and what is wrong with one."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aigc_course.plumbing import rooms
+from aigc_course.plumbing import rooms, stored
+from aigc_course.plumbing.console import clean
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -28,7 +30,7 @@ def pages(folder: Path) -> tuple[list[Path], str]:
     notebooks = sorted(folder.glob("*.ipynb"))
     others = ", ".join(path.name for path in notebooks if not is_page(path))
     said = f"Left out, because a page is called NN_name and has a back room chapters/NN_name: {others}"
-    return [path for path in notebooks if is_page(path)], said if others else ""
+    return [path for path in notebooks if is_page(path)], clean(said) if others else ""
 
 
 def choose(notebooks: list[Path], wanted: list[str], *, files: bool = False) -> list[Path]:
@@ -52,7 +54,7 @@ def choose(notebooks: list[Path], wanted: list[str], *, files: bool = False) -> 
 
 
 def _named(notebooks: list[Path], word: str, files: bool) -> Path:
-    path = Path(word).expanduser().absolute()
+    path = Path(os.path.expanduser(word)).absolute()
     if not path.is_file():
         raise Problem(f"there is no file {word}")
     page = next((page for page in notebooks if page.is_file() and page.samefile(path)), None)
@@ -69,7 +71,10 @@ def load(path: Path) -> "NotebookNode":
     import nbformat
 
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise Problem(f"{path.name} cannot be read: it is no file")
         content = json.loads(path.read_bytes())
+        stored.read(path)  # ValueError for a number like NaN, as where the digest is taken
         if not isinstance(content, dict) or content.get("nbformat") != 4:
             raise ValueError("it is not in notebook format 4")
         taken: set[str] = set()

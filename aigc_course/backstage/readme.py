@@ -3,6 +3,7 @@
 import base64
 import re
 import statistics
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ and largest in brackets; minutes and memory are of the machine that is named.
 
 def words(text: Any) -> str:
     """Text as markdown that shows it as it is, in one line: no tags, no formatting, no cells of a table."""
-    text = _line(text).replace("&", "&amp;").replace("<", "&lt;")
+    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"[\\`*\[\]|~]|^[#>+-]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
 
 
-def _line(text: Any) -> str:
+def one_line(text: Any) -> str:
     """Text in one line of what can be printed: no codes of a terminal, no marks that turn its direction."""
     return "".join(letter for letter in " ".join(str(text).split()) if letter.isprintable())
 
@@ -34,7 +35,7 @@ def claim_text(claim: dict[str, Any]) -> str:
     """One claim of a receipt as a sentence, with the worst value of all seeds."""
     verdict = {True: "holds", False: "does NOT hold", None: "not claimed"}[claim["met"]]
     value = claim["value"] if claim["value"] is not None else "never recorded"
-    return _line(f"{verdict}: {claim['text']} ({claim['figure']} {value}, claimed {claim['bound'] or 'nothing'})")
+    return one_line(f"{verdict}: {claim['text']} ({claim['figure']} {value}, claimed {claim['bound'] or 'nothing'})")
 
 
 def spread(values: list[float], form: str = ".4g") -> str:
@@ -45,7 +46,7 @@ def spread(values: list[float], form: str = ".4g") -> str:
 
 def figures_text(receipt: dict[str, Any]) -> str:
     """The figures of a receipt in one line: "fd 12.3 (11.9–12.8), grey_loss 93.8 (93.5–94.1)"."""
-    return ", ".join(f"{name} {spread(values)}" for name, values in receipts.columns(receipt).items())
+    return ", ".join(f"{one_line(name)} {spread(values)}" for name, values in receipts.columns(receipt).items())
 
 
 SETUP = """# Colab and Kaggle install the course here, at this page's version. Elsewhere nothing is installed.
@@ -106,7 +107,7 @@ def receipts_page(notebooks: list[Path], address: str) -> str:
 def stored(notebook: Path) -> list[dict[str, Any]]:
     """The receipts of a page, of all profiles and devices. Raises ValueError for a damaged one."""
     paths = sorted((rooms.place("chapters") / notebook.stem).glob("receipt.*.json"))
-    return [receipts.check(receipts.read(path), path) for path in paths]
+    return [receipts.check(receipts.read(path), path) for path in paths if path.is_file()]
 
 
 def _receipt(receipt: dict[str, Any]) -> str:
@@ -136,7 +137,7 @@ def _headline(path: Path, known: dict[str, Any], columns: dict[str, list[float]]
     """A page's headline with the medians of its figures in it. Raises Problem for a figure that it does not have."""
 
     def median(name: re.Match) -> str:
-        figure = name[1] or known.get("headline")
+        figure = name[1] or str(known.get("headline"))
         if figure not in columns:
             raise Problem(f"{path.name}: its receipt has no figure {figure}, which its headline_text shows")
         return f"{statistics.median(columns[figure]):.4g}"
@@ -153,7 +154,9 @@ def picture(notebook: Path) -> bytes | None:
             shown = output.get("data", {})
             found = re.search(r'src="data:image/png;base64,([^"]+)"', "".join(shown.get("text/html", "")))
             if png := shown.get("image/png") or (found and found[1]):
-                return base64.b64decode("".join(png))
+                with suppress(ValueError):
+                    return base64.b64decode("".join(png))
+                raise Problem(f"{notebook.name}: the picture of its cell {wanted} is no PNG")
     return None
 
 
@@ -169,6 +172,6 @@ def bench(where: Path | None = None) -> str:
         said = content.get("readme") or [f"{path.stem}: {', '.join(plain)}"]
         if not isinstance(said, list):
             raise ValueError(f"{path.name} is damaged: readme is no list of lines; make it anew")
-        texts = [re.sub(r"[][]", r"\\\g<0>", _line(line)).replace("<", "&lt;") for line in said]
+        texts = [re.sub(r"[][]", r"\\\g<0>", one_line(text)).replace("<", "&lt;") for text in said]
         lines += [f"- {text}" for text in texts]
     return "\n".join(lines)

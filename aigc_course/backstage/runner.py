@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from aigc_course.backstage.pages import code_cells
 from aigc_course.plumbing import machine, rooms, stored
+from aigc_course.plumbing.console import clean
 
 MOST = 5_000_000  # characters that a cell may write, those of pictures included
 NUMBER = int | float | None
@@ -68,7 +69,7 @@ class _Client(NotebookClient):
             self.left = MOST
         elif kind == "update_display_data" and isinstance(text := content["data"].get("text/plain"), str):
             self.shown[content["transient"]["display_id"]] = text
-            self.bar.set_description_str(f"{self.words} · {' '.join(text.split())[:60]}", refresh=False)
+            self.bar.set_description_str(f"{self.words} · {clean(' '.join(text.split())[:60])}", refresh=False)
         elif kind in ("stream", "display_data", "execute_result"):
             left, texts = self.left, content["data"].values() if "data" in content else [content["text"]]
             self.left -= sum(len(str(text)) for text in texts)

@@ -18,7 +18,7 @@ from typing import Any
 from aigc_course.backstage import digest as digests
 from aigc_course.backstage import store
 from aigc_course.plumbing import machine, rooms
-from aigc_course.receipts import read
+from aigc_course.receipts import check, read
 
 TIMES = ("seconds", "minutes", "ms", "time", "date", "device", "torch")  # of a study: what no two runs have in common
 STUDY = """
@@ -61,7 +61,7 @@ def page(path: Path, profile: str | None = None) -> str:
     stored, now = read(path)["metadata"].get("aigc", {}), digests.digest(path)
     old = stored.get("digest", "")
     kept = {p: r for p in sorted((rooms.place("chapters") / path.stem).glob("receipt.*.json"))
-            if (r := read(p))["digest"] == old}  # fmt: skip
+            if p.is_file() and (r := check(read(p), p))["digest"] == old}  # fmt: skip
     if not kept:
         raise NotSame(f"{path.stem} has no receipt of the code that its outputs are of: run it with --save")
     if now == old and all(receipt["digest"] == now for receipt in kept.values()):
@@ -85,7 +85,9 @@ def page(path: Path, profile: str | None = None) -> str:
 def study(chapter: str) -> str:
     """The same for a page's study: old and new code run its SHORT settings with its first seed."""
     place = rooms.place("chapters") / chapter / "study.json"
-    stored, now = read(place), digests.study_digest(chapter)
+    stored, now = check(read(place), place), digests.study_digest(chapter)
+    if not isinstance(stored.get("seeds"), list) or not stored["seeds"]:
+        raise NotSame(f"{chapter}/study.json is damaged: it has no seeds; make it anew")
     if stored["digest"] == now:
         return f"{chapter}: the study's code is that of its rows; nothing to stamp"
     seed, short = stored["seeds"][0], rooms.module(chapter, "study").SHORT

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import tempfile
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from aigc_course.plumbing import rooms, settings
 
 def results(to: str | None) -> Path:
     """The folder for what runs and studies reach: the one that is named, else build/ of the checkout, else ./build."""
-    return writable(Path(to).expanduser().resolve() if to else (rooms.root() or Path.cwd()) / "build")
+    return writable(Path(os.path.expanduser(to)).resolve() if to else (rooms.root() or Path.cwd()) / "build")
 
 
 def writable(folder: Path) -> Path:

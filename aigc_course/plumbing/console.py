@@ -3,6 +3,7 @@
 import base64
 import html
 import math
+import re
 import sys
 import time
 
@@ -15,7 +16,8 @@ def in_notebook() -> bool:
 
 
 def clean(text: str, encoding: str = "utf-8") -> str:
-    """The text with ? for what the encoding lacks: lone halves of surrogate pairs in any, "·" in ASCII."""
+    """The text with ? for a terminal's codes, and for what the encoding lacks: half a surrogate pair, "·" in ASCII."""
+    text = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "?", text)
     return text.encode(encoding, "replace").decode(encoding)
 
 

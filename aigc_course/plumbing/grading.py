@@ -170,7 +170,8 @@ def number_of(answer: Any) -> float:
         value = answer.item() if hasattr(answer, "item") else answer
         if isinstance(value, str) and value.lower() not in ("nan", "inf"):
             text = re.sub(r"(?<=\d)\s*[a-zA-Z]{2,}$", "", value.replace("−", "-").strip("=≈~\"'` \t\r\n").rstrip("."))
-            value = Fraction(text.replace(",", "") if re.match(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.|$)", text) else text)
+            text = text.replace(",", "") if re.match(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.|$)", text) else text
+            value = Fraction(text) if "/" in text else float(text)  # of 1e99999999 a fraction would have all digits
         value = float(value)
     except (TypeError, ValueError, ArithmeticError, RuntimeError):
         raise Wrong(f"the answer must be one number; what came is `{text_of(answer)}`.") from None

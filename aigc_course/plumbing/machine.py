@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aigc_course.plumbing.console import say
-from aigc_course.plumbing.settings import setting
+from aigc_course.plumbing.settings import SettingError, setting
 
 FULL_GB = 8  # GPU memory, in 1e9 bytes, from which the full profile is the default
 
@@ -91,7 +91,7 @@ def examine() -> dict:
     name = chosen or ("cuda" if torch.cuda.is_available() else "cpu")
     if name != "cpu" and (why := fault(name)):
         if chosen:
-            raise ValueError(f"AIGC_DEVICE is {chosen!r}, which does not work here ({why}); unset it, or set it to cpu")
+            raise SettingError(f"AIGC_DEVICE is {name!r}, which does not work here ({why}); unset it, or set it to cpu")
         say(f"This PyTorch cannot use the GPU ({why}); the course goes on with the CPU.")
         name = "cpu"
     gpu_gb = torch.cuda.get_device_properties(name).total_memory / 1e9 if name == "cuda" else None

@@ -15,17 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from aigc_course.plumbing.settings import (
-    cache_dir,
-    flag,
-    own_folder,
-    public,
-    readable,
-    setting,
-    timeout,
-    write_atomically,
-)
-from aigc_course.plumbing.web import Trouble, ask, cause
+from aigc_course.plumbing.settings import cache_dir, flag, own_folder, readable, setting, timeout, write_atomically
+from aigc_course.plumbing.web import Trouble, ask, cause, public
 
 FILES = re.compile(r"[\w.-]+\.(json|txt|jinja)|model(-[\w.-]+)?\.safetensors")  # settings, tokenizer, weights
 DIGESTS = "digests"  # beside the files that we fetched: their checksums
@@ -93,6 +84,8 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
     files = {path.name: path for path in sorted(place.glob("*")) if FILES.fullmatch(path.name) and path.is_file()}
     index = files.get("model.safetensors.index.json")
     try:
+        read = [path for path in [place / DIGESTS, *files.values()] if path.suffix != ".safetensors" and path.is_file()]
+        range(10**8).index(max((path.stat().st_size for path in read), default=0))  # ValueError for what is larger
         weights = {"model.safetensors"}
         if index and not weights & files.keys():
             weights = {str(shard) for shard in json.loads(index.read_bytes())["weight_map"].values()}
@@ -102,11 +95,11 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
         if lacking:
             raise HubError(f"{name} lacks {', '.join(lacking)}; choose a model that has them")
         kinds = json.loads(files["config.json"].read_bytes()).get("architectures") or ["LMHeadModel"]
+        kind = "an adapter" if "adapter_config.json" in files else ascii(kinds[0]).strip("'")
         digests = dict(json.loads((place / DIGESTS).read_bytes())) if (place / DIGESTS).is_file() else {}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise HubError(f"the .json files of {name} have not the form of a model's; choose another") from None
-    if "adapter_config.json" in files or not str(kinds[0]).endswith(("ForCausalLM", "LMHeadModel")):
-        kind = "an adapter" if "adapter_config.json" in files else kinds[0]
+    if not kind.endswith(("ForCausalLM", "LMHeadModel")):
         raise HubError(f"{name} is no causal language model but {kind}; choose one that continues a text")
     links = {file: Path(os.readlink(path)).name for file, path in files.items() if root and path.is_symlink()}
     for file, path in files.items():
@@ -129,8 +122,8 @@ def _download(base: Path, name: str) -> list[Path]:
         digests = {file: CHECKSUM.fullmatch(digest)[0] for _, file, digest in rows}
         place = _inside(base, base / "snapshots" / COMMIT.fullmatch(listed["sha"])[0])
         rows = sorted(row for row in rows if not _is(_inside(base, place / row[1]), row[2]))  # the small ones first
-        total = sum(size for size, *_ in rows)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        total = sum(range(10**15)[size] for size, *_ in rows)  # no NaN; what is below 0 counts as huge
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise HubError(f"{hub} lists no commit, sizes and checksums of {name}; open it in a browser and see") from None
     if total > (room := min(MOST, shutil.disk_usage(base).free)):
         sizes = f"{total / 1e6:,.1f} MB, and {base} takes {room / 1e6:,.1f}"

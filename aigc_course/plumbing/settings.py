@@ -1,7 +1,6 @@
 """Settings from the environment, the cache folder, and files that are written whole or not at all."""
 
 import errno
-import math
 import os
 import re
 import sys
@@ -34,9 +33,9 @@ def timeout() -> float:
     """AIGC_TIMEOUT in seconds, 20 where unset."""
     value = setting("AIGC_TIMEOUT") or "20"
     with suppress(ValueError):
-        if 0 < float(value) < math.inf:
+        if 0 < float(value) <= 86_400:
             return float(value)
-    raise SettingError(f"AIGC_TIMEOUT must be a number of seconds above 0, not {value!r}")
+    raise SettingError(f"AIGC_TIMEOUT must be a number of seconds above 0, not {value!r}; a day at most")
 
 
 def folder(name: str) -> Path | None:
@@ -73,11 +72,11 @@ def absolute_paths(env: MutableMapping[str, str]) -> None:
 
 def public(url: str) -> str:
     """An address without user, password and query, for messages: they end up in stored notebooks."""
-    scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
+    scheme, mark, rest = url.partition("://") if re.match(r"[\w+.-]*://", url) else ("", "", url)
     drive = "" if mark else r"(\w:)?"
     plain = re.match(drive + r"[^:@/\\?#]*([/\\?#]|$)", rest)  # else a user, or a port: hide all before the last @
-    if not plain or (not mark and _hides(rest)):
-        rest = rest.rpartition("@")[2]
+    if not plain or _hides(rest):  # behind the last @ of a query is no host
+        rest = "…" if re.search("[?#].*=.*@", rest) else rest.rpartition("@")[2]
     return scheme + mark + (re.split("[?#]", rest)[0] if mark else rest)
 
 
@@ -112,8 +111,11 @@ def readable(part: Path) -> None:
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write(temporary)`, wait until the disk has what it wrote, and only then give it the name `path`.
 
-    The temporary file lies in a private folder beside path, which goes in any case; a link at path is replaced.
+    The temporary file lies in a private folder beside path, which goes in any case; a link at path is replaced. OSError
+    for a folder, a pipe or a device there: as root one would replace /dev/null.
     """
+    if path.exists() and not (path.is_file() or path.is_symlink()):
+        raise OSError(errno.EISDIR if path.is_dir() else errno.EEXIST, "is a folder, a pipe or a device", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name[:64]}.", dir=path.parent, ignore_cleanup_errors=True) as own:
         temporary = Path(own) / path.name

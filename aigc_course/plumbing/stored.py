@@ -33,6 +33,10 @@ def check(found: Any, path: Path) -> Any:
     """What `read` found in a receipt or a study. Raises ValueError where it lacks what others read in it."""
     receipt = path.stem.startswith("receipt.")
     wrong = fault(found, RECEIPT if receipt else STUDY if path.stem == "study" else {})
+    try:
+        wrong = wrong or (path.stem == "study" and not all(flat(found)) and "rows")
+    except (TypeError, ValueError, AttributeError, LookupError):
+        wrong = "rows"
     if wrong or (receipt and not found["runs"]):
         why = f"{wrong or 'runs'} is not as it should be"
         raise ValueError(f"{path.parent.name}/{path.name} is damaged: {why}; make it anew")

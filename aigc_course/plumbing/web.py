@@ -81,15 +81,17 @@ def _trouble(error: Exception, url: str, silence: float) -> Trouble:
     import requests
     import urllib3
 
-    if isinstance(error, ValueError):  # its own words may hold a password
+    socks = "SOCKS" in str(error) and "it is one of SOCKS, which needs: python -m pip install pysocks"
+    odd = socks or (isinstance(error, requests.exceptions.InvalidProxyURL) and "it is no address")
+    if isinstance(error, ValueError) and not odd:  # its own words may hold a password
         return Trouble("is no address that can be asked", again=False)
     if isinstance(error, requests.exceptions.SSLError):
         remedy = "set REQUESTS_CA_BUNDLE to your network's certificates, or correct the clock"
         return Trouble(f"has a certificate that is not trusted ({cause(error)})", False, remedy)
     code = error.response.status_code if isinstance(error, requests.HTTPError) else 0
     proxy = public(requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)) or "")
-    if proxy and (code == 407 or isinstance(error, requests.exceptions.ProxyError | requests.ConnectTimeout)):
-        why = "it wants a password" if code else cause(error)
+    if proxy and (odd or code == 407 or isinstance(error, requests.exceptions.ProxyError | requests.ConnectTimeout)):
+        why = odd or ("it wants a password" if code else cause(error))
         remedy = "correct or unset HTTP_PROXY and HTTPS_PROXY, or name the server in NO_PROXY"
         return Trouble(f"was not reached, because the proxy {proxy} is of no use ({why})", False, remedy)
     way = f" through the proxy {proxy}" if proxy else ""

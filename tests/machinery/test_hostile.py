@@ -1,0 +1,303 @@
+"""Hostile input, of whatever kind: each is met with one sentence, in bounded time, and changes nothing outside."""
+
+import json
+import os
+import re
+import stat
+import sys
+
+import nbformat
+import numpy as np
+import pytest
+from server import Server, alone_with
+from small_course import chapter
+
+from aigc_course import receipts, runtime
+from aigc_course.backstage import cli, lab, pages, readme, runner
+from aigc_course.plumbing import claims, console, fetch, grading, models, rooms, settings
+
+CODES = "\x1b]0;title\x07\x1b[31m\u202e"
+RECEIPT = {
+    "chapter": "00_first",
+    **{"profile": "lesson", "device": "cpu", "torch": "2", "date": "2026-11-01", "digest": "d", "data": {}},
+    "runs": [{"seed": 0, "minutes": 1.0, "peak_gb": 0.5, "figures": {"loss": 90.0}}],
+    "claims": [],
+}
+
+
+@pytest.fixture
+def repo(tmp_path, monkeypatch):
+    """A course with one page, and executions that take no kernel."""
+
+    def execute(notebook, name, bar, **options):
+        found = {"profile": "lesson", "device": "cpu", "torch": "2", "peak_gb": 0.1, "minutes": 0.1, "seed": 0}
+        return runner.Outcome(notebook, found | {"data": {}, "figures": {"loss": 1.0}, "claims": []})
+
+    (tmp_path / "pyproject.toml").write_text('Repository = "https://github.com/o/r"\n')
+    (tmp_path / "README.md").write_text("<!-- table -->\n<!-- /table -->\n")
+    chapter(tmp_path, "00_first", setup="x = 1")
+    monkeypatch.setattr(rooms, "root", lambda: tmp_path)
+    monkeypatch.setattr(runner, "execute", execute)
+    return tmp_path
+
+
+# --- files outside -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders are of POSIX")
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="is a folder, a pipe or a device"):
+        settings.write_atomically(tmp_path / "pipe", lambda part: part.write_text("x"))
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and len(list(tmp_path.iterdir())) == 1
+
+
+def test_working_copies_are_not_taken_aside_through_a_link(repo, tmp_path_factory, monkeypatch):
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "00_first.ipynb").write_text("mine")
+    (repo / "my-notebooks").symlink_to(outside)
+    for act in (lab.refresh, lambda: lab.reset(repo / "notebooks/00_first.ipynb")):
+        with pytest.raises(OSError, match="is a link"):
+            act()
+    monkeypatch.chdir(repo)
+    monkeypatch.setattr(rooms, "root", lambda: None)
+    (repo / "aigc-notebooks").symlink_to(outside)
+    with pytest.raises(OSError, match="is a link"):
+        lab.refresh()
+    assert [(file.name, file.read_text()) for file in outside.iterdir()] == [("00_first.ipynb", "mine")]
+
+
+# --- wrong numbers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value, bound", [(np.inf, ">= 15"), (-np.inf, "<= 3"), (np.nan, ">= 0")])
+def test_a_claim_is_not_held_by_what_is_no_number(value, bound):
+    assert claims.judge("ratio", "much faster", value, "lesson", lesson=bound)[0]["met"] is False
+
+
+def test_a_number_too_large_for_a_float_does_not_reach_a_run_file():
+    assert claims.finite(10**400) is None and claims.finite(1.5) == 1.5 and claims.finite(np.nan) is None
+
+
+@pytest.mark.parametrize("name", ["*", "0?_first", ""])
+def test_a_receipt_is_found_by_its_name_alone(repo, name):
+    (repo / "chapters/00_first/receipt.lesson-cpu.json").write_text(json.dumps(RECEIPT))
+    assert receipts.load("00_first")["digest"] == "d"
+    with pytest.raises(FileNotFoundError):
+        receipts.load(name)
+
+
+# --- without end -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", ["NaN", "Infinity", "0.5", "1" + "0" * 400, "null"])
+def test_a_hub_that_lists_no_size_is_refused_before_anything_is_fetched(size, tmp_path, monkeypatch):
+    listed = '{"sha": "%s", "siblings": [{"rfilename": "config.json", "size": %s, "blobId": "%s"}]}'
+    refused(listed % ("0" * 40, size, "0" * 40), tmp_path, monkeypatch)
+
+
+def test_sizes_of_a_hub_do_not_cancel_out(tmp_path, monkeypatch):
+    rows = [{"rfilename": f"{i}.json", "size": 9 * 10**9 if i else -44 * 10**9, "blobId": "0" * 40} for i in range(6)]
+    refused(json.dumps({"sha": "0" * 40, "siblings": rows}), tmp_path, monkeypatch, "make room there")
+
+
+def test_a_hub_whose_listing_nests_is_refused(tmp_path, monkeypatch):
+    refused("[" * 200_000, tmp_path, monkeypatch)
+
+
+def refused(listing, tmp_path, monkeypatch, words="lists no commit, sizes and checksums"):
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path))
+    asked = []
+    monkeypatch.setattr(models, "_get", lambda url, *args: asked.append(url) or listing.encode())
+    with pytest.raises(models.HubError, match=words):
+        models.fetch("o/m")
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("file", ["config.json", "digests"])
+@pytest.mark.parametrize("content", ["[" * 200_000, None, '{"architectures": 5}', '{"architectures": {"a": 1}}'])
+def test_odd_settings_of_a_model_get_a_sentence(file, content, tmp_path):
+    (tmp_path / "config.json").write_text('{"architectures": ["GPT2LMHeadModel"]}')
+    for name in ("tokenizer.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    if content is None:
+        with (tmp_path / file).open("wb") as sparse:
+            sparse.truncate(10**10)
+    else:
+        (tmp_path / file).write_text(content)
+    if file == "digests" and content and content.startswith("{"):
+        return
+    with pytest.raises(models.HubError, match="have not the form of a model's"):
+        models.check(tmp_path, "m")
+
+
+def test_a_models_kind_is_said_without_codes(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": [CODES]}))
+    for name in ("tokenizer.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(models.HubError, match="is no causal language model") as caught:
+        models.check(tmp_path, "m")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders are of POSIX")
+def test_pipes_are_not_waited_for(repo, capsys):
+    import torch
+
+    from aigc_course import train
+
+    os.mkfifo(repo / "c.pt")
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(ValueError, match="c.pt is a folder, a pipe or a device, and no checkpoint"):
+        next(train.batches(torch.ones(4, 1), 2, 3, resume=train.Resume(repo / "c.pt", model=model), progress=False))
+    os.mkfifo(repo / "chapters/00_first/receipt.lesson-cpu.json")
+    assert cli.main(["table"]) == 0
+    page = repo / "notebooks/00_first.ipynb"
+    page.unlink()
+    os.mkfifo(page)
+    with pytest.raises(pages.Problem, match="00_first.ipynb cannot be read: it is no file"):
+        pages.load(page)
+    assert cli.main(["run"]) in (0, 1, 2)
+
+
+@pytest.mark.parametrize("text", ["1e99999999", "-1e-99999999", "1e999"])
+def test_numbers_with_huge_exponents_are_read_at_once(text):
+    try:
+        assert grading.number_of(text) == 0
+    except grading.Wrong as wrong:
+        assert "finite" in str(wrong)
+    assert grading.number_of("1/3") == pytest.approx(1 / 3) and grading.number_of("15,360") == 15360
+
+
+# --- secrets -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address, shown",
+    [
+        ("http://CORP\\me:secret@host:1/x", "http://host:1/x"),
+        ("http://corp/me:secret@host", "http://host"),
+        ("http://host:8000/x?mail=a@b.c&token=secret", "http://…"),
+        ("http://host:8000?token=sec@secret", "http://…"),
+        ("http://me:12?secret@host", "http://host"),
+        ("me:secret@host/https://mirror/x", "host/https://mirror/x"),
+        ("http://host/x?mail=a@b.c&token=secret", "http://host/x"),
+    ],
+)
+def test_what_stands_before_a_host_or_in_a_query_is_not_shown(address, shown):
+    assert settings.public(address) == shown
+
+
+@pytest.mark.parametrize("proxy", ["socks5://me:secret@127.0.0.1:9", "http://"])
+def test_a_proxy_that_cannot_be_used_is_named(proxy, tmp_path, monkeypatch):
+    with Server({"/tinyshakespeare/input.txt": b"x"}) as server:
+        alone_with(server, tmp_path, monkeypatch)
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, proxy)
+        monkeypatch.setenv("NO_PROXY", "")
+        with pytest.raises(fetch.DataError, match="the proxy .* is of no use") as caught:
+            fetch.fetch("tinyshakespeare")
+    assert "secret" not in str(caught.value) and "HTTP_PROXY" in str(caught.value)
+
+
+# --- injection ---------------------------------------------------------------------------------------------------
+
+
+def test_codes_of_a_terminal_are_not_passed_on():
+    assert not re.search("[\x1b\x07\u202e]", console.clean(f"a {CODES} b")) and console.clean("a\tb\n·") == "a\tb\n·"
+    found = json.loads(json.dumps(RECEIPT))
+    found["runs"][0]["figures"] = {CODES: 1.0}
+    assert readme.figures_text(found).isprintable()
+
+
+def test_a_claim_names_a_figure(monkeypatch):
+    run = runtime.setup(0)
+    for name in ("<b>", CODES, "a b", 5):
+        with pytest.raises(ValueError, match="a claim is about a figure"):
+            run.claim(name, "it is low")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8")
+@pytest.mark.parametrize("name", [os.fsdecode(b"na\xefve"), f"a{CODES}", "two\nlines"])
+def test_a_guest_with_any_name_is_run_and_kept(repo, name, capsys):
+    path = repo / f"{name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")]), path)
+    assert cli.main(["run", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert not re.search("[\x1b\x07\u202e\udcef]", shown) and list((repo / "build").rglob("receipt.*.json"))
+
+
+# --- tracebacks --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["run", "--to", "~nosuchuser/x"], ["run", "~nosuchuser/x.ipynb"]])
+def test_a_stranger_s_home_gets_a_sentence(repo, words, monkeypatch):
+    monkeypatch.chdir(repo)
+    assert cli.main(words) in (0, 2)
+
+
+def test_a_device_that_does_not_work_gets_a_sentence(repo, monkeypatch, capsys):
+    monkeypatch.setenv("AIGC_DEVICE", "mps" if sys.platform != "darwin" else "cuda")
+    assert cli.main(["run", "--changed"]) == 2
+    assert "AIGC_DEVICE" in capsys.readouterr().err
+
+
+def test_a_page_with_a_number_like_nan_gets_a_sentence(repo, capsys):
+    page = repo / "notebooks/00_first.ipynb"
+    page.write_text(page.read_text().replace('"nbformat_minor": 5', '"nbformat_minor": 5, "x": NaN'))
+    assert cli.main(["run"]) == 1
+    assert "00_first.ipynb is damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["page", "receipt"])
+def test_stamping_what_is_damaged_gets_a_sentence(repo, damage, capsys):
+    place = repo / "chapters/00_first/receipt.lesson-cpu.json"
+    place.write_text("{" if damage == "receipt" else json.dumps(RECEIPT))
+    if damage == "page":
+        (repo / "notebooks/00_first.ipynb").write_text("[]")
+    assert cli.main(["run", "00", "--same"]) in (1, 2)
+    shown = "".join(capsys.readouterr())
+    assert "00_first" in shown and "damaged" in shown
+
+
+@pytest.mark.parametrize("more", [{"rows": [1]}, {"rows": [None]}, {"parts": {"a": 1}}, {"runs": [1]}])
+def test_a_damaged_study_gets_a_sentence(repo, more):
+    head = {key: RECEIPT[key] for key in ("chapter", "device", "date", "digest", "data")}
+    (repo / "chapters/00_first/study.json").write_text(json.dumps(head | more))
+    with pytest.raises(ValueError, match=r"study\.json is damaged: rows"):
+        receipts.rows("00_first.study")
+
+
+def test_a_study_without_seeds_is_not_stamped(repo, capsys):
+    head = {key: RECEIPT[key] for key in ("chapter", "device", "date", "digest", "data")}
+    (repo / "chapters/00_first/study.json").write_text(json.dumps(head | {"rows": []}))
+    (repo / "chapters/00_first/study.py").write_text("def run(seeds): return {}\n")
+    assert cli.main(["study", "00", "--same"]) == 1
+    assert "has no seeds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("key, value", [("headline", [1]), ("picture", "setup")])
+def test_odd_metadata_of_a_page_gets_a_sentence(repo, key, value, capsys):
+    (repo / "chapters/00_first/receipt.lesson-cpu.json").write_text(json.dumps(RECEIPT))
+    page = repo / "notebooks/00_first.ipynb"
+    made = nbformat.read(page, 4)
+    made.metadata.aigc |= {"headline_text": "{}" if key == "headline" else "", key: value}
+    made.cells[1].outputs = [nbformat.v4.new_output("display_data", {"image/png": "no picture"})]
+    nbformat.write(made, page)
+    assert cli.main(["table"]) == 2
+    assert "00_first.ipynb" in capsys.readouterr().err
+
+
+def test_a_working_copy_that_nests_is_left_alone(repo):
+    lab.refresh()
+    copy, page = repo / "my-notebooks/00_first.ipynb", repo / "notebooks/00_first.ipynb"
+    copy.write_text("[" * 200_000)
+    page.write_text(page.read_text().replace("x = 1", "x = 2"))
+    assert "00_first" in lab.refresh()[0] and copy.read_text().startswith("[[")
+
+
+@pytest.mark.parametrize("value", ["1e300", "1e12", "inf"])
+def test_a_timeout_is_a_day_at_most(value, monkeypatch):
+    monkeypatch.setenv("AIGC_TIMEOUT", value)
+    with pytest.raises(settings.SettingError, match="AIGC_TIMEOUT"):
+        settings.timeout()
