@@ -312,7 +312,7 @@ def test_a_damaged_chapter_does_not_keep_others_from_running(repo, capsys):
     assert (repo / "build/01_good/01_good.ipynb").is_file()
     (repo / "notebooks/00_bad.ipynb").unlink()
     (repo / "notebooks/00_bad.ipynb").mkdir()
-    assert cli.main(["run", "00"]) == 1 and "00_bad.ipynb cannot be read: Is a directory" in capsys.readouterr().out
+    assert cli.main(["run", "00"]) == 1 and "00_bad.ipynb cannot be read: it is no file" in capsys.readouterr().out
 
 
 def test_a_notebook_as_colab_saves_it_runs_and_is_stored(repo):
