@@ -26,7 +26,6 @@ END = "aigc_course.expect(course)\n"  # of what begins every setup cell: test_se
 OLD = {  # pages from before the budget: what they exceed, as measured. It only shrinks.
     "00_start_here": {"run": 32, "shown": 36, "width": 136, "diagrams": 1},
     "01_generative_models": {"words": 2538, "lines": 368, "run": 40, "shown": 33, "width": 163, "diagrams": 1},
-    "04_gan": {"words": 2771, "lines": 497, "cell": 28, "run": 53, "shown": 35, "width": 201, "diagrams": 1},
     "06_wgan_gp": {"words": 2801, "lines": 561, "cell": 31, "run": 63, "shown": 35, "width": 207, "diagrams": 1},
     "07_vae_gan": {"words": 2889, "lines": 443, "cell": 36, "run": 36, "shown": 31, "width": 137, "diagrams": 1},
     "10_attention": {"words": 3284, "lines": 531, "cell": 27, "run": 54, "shown": 34, "width": 309, "diagrams": 1},
