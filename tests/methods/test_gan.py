@@ -112,6 +112,20 @@ def test_the_articles_networks_take_other_sizes():
     assert gan.sample(generator, 6).shape == (6, 2, 5, 4) and discriminator(gan.sample(generator, 6)).shape == (6,)
 
 
+def test_the_articles_networks_are_linear_layers_with_leaky_relu_and_normalise_when_asked():
+    discriminator, x = gan.MLPDiscriminator(), torch.randn(3, 784)
+    hidden = x
+    for layer in (discriminator.net[0], discriminator.net[2]):
+        hidden = torch.nn.functional.leaky_relu(layer(hidden), 0.2)
+    torch.testing.assert_close(discriminator(x.view(3, 1, 28, 28)), discriminator.net[4](hidden)[:, 0])
+    kinds = [sum(isinstance(m, torch.nn.BatchNorm1d) for m in gan.MLPGenerator(4, norm).modules()) for norm in (0, 1)]
+    assert kinds == [0, 3]
+
+
+def test_values_beyond_the_range_of_tanh_are_cut_off():
+    assert gan.to_grey(torch.tensor([-3.0, 3.0])).tolist() == [0, 1]
+
+
 def test_bad_shapes_raise():
     with pytest.raises(RuntimeError):
         gan.Generator(16)(torch.randn(2, 17))

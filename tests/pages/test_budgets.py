@@ -24,7 +24,6 @@ LIMITS = {"words": 2500, "lines": 300, "cell": 24, "run": 30, "shown": 25, "widt
 SHOWN = {"plot", "plt", "fig", "figure", "ax", "axes", "print", "display", "widgets", "receipts"}
 END = "aigc_course.expect(course)\n"  # of what begins every setup cell: test_setup_cell.py
 OLD = {  # pages from before the budget: what they exceed, as measured. It only shrinks.
-    "04_gan": {"words": 2771, "lines": 497, "cell": 28, "run": 53, "shown": 35, "width": 201, "diagrams": 1},
 }
 
 
