@@ -21,7 +21,7 @@ stands in the training text word for word is measured, and nothing is trained.
 goes on from there. The tokenizer is the stored one, so that the two checkpoints differ in what they have read alone.
 
 --go-on is a second stage: it starts from the stored checkpoint, and a quarter of each batch is random tokens that
-repeat, as in notebook 10, to learn to copy words that the network has never read.
+repeat, as in notebook 10b, to learn to copy words that the network has never read.
 
 A hundredth of the documents, chosen by their hash, is held out and scored at the end of a stage: nats per byte, beside
 interpolated counts of five bytes (`ngram.NGram`, Witten-Bell), which are counted on the same training text.
