@@ -35,23 +35,23 @@ def answer_1(truth):
     hint="In one dimension the matrices are numbers: (m_1 - m_2)² + v_1 + v_2 - 2 (v_1 v_2)^(1/2), with variances v."
     " Can the last three terms be written as one square?",
     solution="""
-mean_1, sigma_1, mean_2, sigma_2 = 1.0, 3.0, -1.0, 2.0
-answer_2 = (mean_1 - mean_2) ** 2 + (sigma_1 - sigma_2) ** 2  # 5
+mean_1, sigma_1, mean_2, sigma_2 = 2.0, 5.0, -1.0, 3.0
+answer_2 = (mean_1 - mean_2) ** 2 + (sigma_1 - sigma_2) ** 2  # 13
 """,
     praise="It is the squared distance of the points (mean, standard deviation).",
 )
 def answer_2(truth):
     ln = math.log
     mistakes = {
-        "this is the root of it; the Fréchet distance is reported as d², without the root.": 5**0.5,
-        "3 and 2 are standard deviations; you used them as variances.": 9 - 2 * 6**0.5,
-        "the term with the root of the product of the variances, -2 · 3 · 2, is missing or wrong.":
-            (17.0, 17 - 6.0, 17 - 72.0),
-        "9 and 4 are the variances: they are neither subtracted nor squared again.": (9.0, 29.0),
-        "the part of the means is missing, or is not (1 + 1)²: they are 1 and -1.": (1.0, 2 + 1.0, 3.0, 7.0),
-        "the part of the standard deviations is missing.": (4.0, 2.0),
+        "this is the root of it; the Fréchet distance is reported as d², without the root.": 13**0.5,
+        "5 and 3 are standard deviations; you used them as variances.": 17 - 2 * 15**0.5,
+        "the term with the root of the product of the variances, -2 · 5 · 3, is missing or wrong.":
+            (43.0, 43 - 15.0, 43 - 450.0, 43 - 2 * 15**0.5),
+        "25 and 9 are the variances: they are neither subtracted nor squared again.": (25.0, 265.0),
+        "the part of the means is missing, or is not (2 + 1)²: they are 2 and -1.": (1 + 4.0, 3 + 4.0, 4.0),
+        "the part of the deviations is missing, or is not (5 - 3)².": (9.0, 9 + 2.0),
         "this is a KL divergence; a Fréchet distance has no logarithm.":
-            (ln(2 / 3) + 13 / 8 - 0.5, ln(3 / 2) + 8 / 18 - 0.5),
+            (ln(3 / 5) + 34 / 18 - 0.5, ln(5 / 3) + 18 / 50 - 0.5),
     }  # fmt: skip
     return tasks.Number(0.005, mistakes, begin="Write down the part of the means, then that of the deviations.", low=0)
 
