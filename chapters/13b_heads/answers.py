@@ -127,6 +127,7 @@ WRONG = {
         (79 / 4096, "one side"),
         (66 / 4096, "exactly 2"),
         (2 * 13 / 4096, "2 itself belongs"),
+        (2 * 78 / 4096, "begins at k = 0"),
         (2 * 56 / 1024, "12 questions on which"),
         (0.0209, "chi-squared"),
         (5.333, "the statistic"),

@@ -50,6 +50,7 @@ def answer_2(truth):
             math.comb(12, 2) / 2**12, 2 * math.comb(12, 2) / 2**12,
         ),
         "2 itself belongs to the sum: k goes from 0 to 2.": (tail(12, 1), 2 * tail(12, 1)),
+        "the sum begins at k = 0.": (tail(12, 2) - 2**-12, 2 * tail(12, 2) - 2**-11),
         "there are 12 questions on which they disagree, not 10.": (tail(10, 2), 2 * tail(10, 2)),
         "this is the probability of 9 or fewer, or what is left of 1: sum over the smaller of the two numbers.": (
             tail(12, 10), 1 - truth, 1 - tail(12, 2), 2 * tail(12, 10),
@@ -59,7 +60,7 @@ def answer_2(truth):
         ),
         "this is the statistic, not its p.": (64 / 12, 49 / 12),
     }  # fmt: skip
-    return tasks.Number(0.0005, mistakes, begin="How likely are 0, 1 or 2 heads in 12 tosses?", low=0, high=1)
+    return tasks.Number(0.00045, mistakes, begin="How likely are 0, 1 or 2 heads in 12 tosses?", low=0, high=1)
 
 
 @exercise(
@@ -191,7 +192,7 @@ def my_entity_f1(truth):
 
     texts = ["O B I O B|O O B O", "O B I O O|O B B O", "B I I O O B", "B I O O O B", "O B I B I|B O", "O B I I I|B O",
              "O B I O B O", "O I I O B O", "B I B I B|B O O O O O B", "O O O O B|B O O O O O O", "B O|B O", "B O|O O",
-             "O B|B I O B", "O B|I I O B", "O O B I|B", "O O B I|O"]  # fmt: skip
+             "O B|B I O B", "O B|I I O B", "O O B I|B", "O O B I|O", "B O|O O", "B O|O B"]  # fmt: skip
     tags = [[row.split() for row in text.split("|")] for text in texts]
     mistakes = {
         "this counts words; count whole entities, right at both ends.": (
@@ -212,6 +213,7 @@ def my_entity_f1(truth):
         "an entity that ends with the sentence is lost.": spelled(end=False),
         "an entity is right only if both its ends are: here the beginning or an overlap is enough, or only its `B`.": (
             scored(same=lambda a, b: len({s for s, _ in a} & {s for s, _ in b})), scored(same=overlap),
+            scored(same=lambda a, b: len({e for _, e in a} & {e for _, e in b})),
             scored(spans=lambda row: {i for i, tag in enumerate(row) if tag == "B"}),
         ),
     }  # fmt: skip
