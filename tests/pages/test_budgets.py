@@ -23,8 +23,6 @@ NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 LIMITS = {"words": 2500, "lines": 300, "cell": 24, "run": 30, "shown": 25, "width": 100, "diagrams": 0}
 SHOWN = {"plot", "plt", "fig", "figure", "ax", "axes", "print", "display", "widgets", "receipts"}
 END = "aigc_course.expect(course)\n"  # of what begins every setup cell: test_setup_cell.py
-OLD = {  # pages from before the budget: what they exceed, as measured. It only shrinks.
-}
 
 
 def text_of(cell):
@@ -116,15 +114,7 @@ def over(found, limits):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_page_keeps_to_its_budget(path):
-    """A page in OLD grows in nothing that is listed there; in all else, and every other page, the limits hold."""
-    assert not over(measure(read(path)), LIMITS | OLD.get(path.stem, {}))
-
-
-@pytest.mark.parametrize("page", OLD)
-def test_the_list_of_old_pages_shrinks(page):
-    """What a page no longer exceeds leaves the list."""
-    found = measure(read(REPO / "notebooks" / f"{page}.ipynb"))
-    assert over(found, LIMITS).keys() == OLD[page].keys(), f"take out of OLD[{page!r}] what keeps to its limit"
+    assert not over(measure(read(path)), LIMITS)
 
 
 # --- the counting --------------------------------------------------------------------------------------------

@@ -18,26 +18,6 @@ ADDRESS = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["
 HOSTS = ("COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE")
 END = "aigc_course.expect(course)\n"
 NEW = readme.SETUP.format(address=ADDRESS.removeprefix("https://github.com/"), version=aigc_course.__version__)
-WORDS = "installs the course at this page's version, beside their own torch and numpy. Elsewhere: nothing."
-OLD = (
-    f"# Colab and Kaggle: {WORDS}"
-    + """
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
-
-course = "git+https://github.com/aigc-course/aigc-course@v0.1.0"
-if find_spec("aigc_course") is None:
-    hosted = {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"} & set(os.environ)
-    if not hosted or subprocess.call([sys.executable, "-m", "pip", "install", "-q", course]):
-        sys.exit(f"The course is missing: pip install {course} (Kaggle: Internet on; no such tag: @main)")
-
-import aigc_course
-
-aigc_course.expect(course)
-"""
-)  # of pages that are not rewritten yet; goes with the last of them
 
 
 def start_of(notebook):
@@ -60,7 +40,7 @@ def run(cell, folder, **settings):
 
 
 def test_it_is_the_same_on_all_pages():
-    assert {start_of(path) for path in NOTEBOOKS} <= {NEW, OLD}
+    assert {start_of(path) for path in NOTEBOOKS} == {NEW}
 
 
 def test_it_is_short():
