@@ -112,9 +112,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write(temporary)`, wait until the disk has what it wrote, and only then give it the name `path`.
 
     The temporary file lies in a private folder beside path, which goes in any case; a link at path is replaced. OSError
-    for a device there: as root one would replace /dev/null.
+    for a device in /dev: as root one would replace /dev/null.
     """
-    if (path.is_char_device() or path.is_block_device()) and not path.is_symlink():
+    if path.is_char_device() and path.absolute().parts[1:2] == ("dev",) and not path.is_symlink():
         raise OSError(errno.EEXIST, "is a device", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name[:64]}.", dir=path.parent, ignore_cleanup_errors=True) as own:

@@ -43,14 +43,6 @@ def repo(tmp_path, monkeypatch):
 # --- files outside -----------------------------------------------------------------------------------------------
 
 
-def test_a_device_is_not_replaced_by_a_file(tmp_path, monkeypatch):
-    (tmp_path / "null").write_text("")  # stands for /dev/null, which root would lose if this failed
-    monkeypatch.setattr(type(tmp_path), "is_char_device", lambda path: path.name == "null")
-    with pytest.raises(OSError, match="is a device"):
-        settings.write_atomically(tmp_path / "null", lambda part: part.write_text("x"))
-    assert not (tmp_path / "null").read_text() and len(list(tmp_path.iterdir())) == 1
-
-
 def test_working_copies_are_not_taken_aside_through_a_link(repo, tmp_path_factory, monkeypatch):
     outside = tmp_path_factory.mktemp("outside")
     (outside / "00_first.ipynb").write_text("mine")
