@@ -121,15 +121,6 @@ class Benchmark(side_by_side.Benchmark):
     tuned = None  # nobody has searched yet: the first run does, and stores what it finds
     every = 450, 20  # the plain generator takes as long for 10,000 images as for 25 steps of training
     last_rung = "+ rates that fall, batches of 32, no momentum: the short recipe in fp32"
-    before = (
-        "a short recipe of its own (240 steps at twice the rate), not chapter 05's, reaches the Fréchet distance that "
-        "a plain DCGAN has after {seconds_plain:.0f} s ({fd_plain:.0f}; floor {fd_floor:.2f}, through 32 × 32 "
-        "{fd_floor_32:.2f}) in {bf16} of its training time, {fp32} in fp32 (median of {repeats}, of which it got there "
-        "in {reached_bf16} and {reached_fp32}; {device}, {date}: measured before the recipes were written once, "
-        "against a plain DCGAN of which all batch normalisations but one, unlike page 05's, add 0.8 to the variance). "
-        "The page's own recipe, and a plain one with a tuned rate, are not timed yet; at the end of its `lesson` the "
-        "page's distance is {lesson} of that plain recipe's."
-    )
 
     def load(self, held_out: bool) -> None:
         self.images, judged = side_by_side.split(data.mnist("train").images, held_out)

@@ -61,12 +61,6 @@ class Benchmark(side_by_side.Benchmark):
     tuned = Plain(4e-3, to_zero=True)  # of an earlier search, which is not stored: --tune makes one that is
     every, far = (200, 10), 1.25
     last_rung = "+ the page's model, 130 steps, embeddings at 0.02: the short recipe in fp32"
-    before = (
-        "a short recipe of its own (4 layers, a context of 64, 130 steps), not chapter 11's, reaches the plain "
-        "recipe's validation loss ({target_nats:.3f} nats per character) in {bf16} of its training time, {fp32} in "
-        "fp32 (median of {repeats}, {device}, {date}: measured before the recipes were written once). The page's own "
-        "recipe, and a plain one with a tuned rate, are not timed yet."
-    )
 
     def load(self, held_out: bool) -> None:
         corpus = data.shakespeare()

@@ -146,7 +146,6 @@ class Benchmark:
     tried_as = "fp32"  # how --tune trains the plain recipe
     near = math.inf  # a figure that is above this for sure need not be exact: a cheaper look will do
     far = 2.0  # that limit over the best figure on held-out data
-    before: str  # a format of what the receipt says that was stored before the recipes were written once
 
     def load(self, held_out: bool) -> None:
         """Gets the data; held_out: a part of the training data is judged on instead of the test data."""
@@ -259,16 +258,8 @@ def words(bench: Benchmark, result: dict) -> list[str]:
     """The README's lines, of a receipt's numbers alone."""
     times = [(step, step["time_ratio"] or math.inf) for step in result["decomposition"]]
     slower = [b for (_, before), (b, now) in pairwise(times) if b["name"][0] == "+" and now > before]
-    once = [" (one repeat)" if step.get("repeats") == 1 < result["repeats"] else "" for step in slower]
-    names = "; ".join(step["name"] + note for step, note in zip(slower, once, strict=True))
+    names = "; ".join(step["name"] for step in slower)
     slow = f" Steps on the way that made it slower: {names}." if slower else ""
-    if "ratios" not in result:  # stored before the recipes were written once
-        numbers = result | {"bf16": part(result["time_ratio"]), "fp32": part(result["time_ratio_fp32"])}
-        numbers |= {"lesson": part(result.get("fd_ratio"))}
-        for precision, row in (("bf16", -1), ("fp32", -2)):
-            got_there = [run["rows"][row].get("time_ratio") is not None for run in result["runs"]]
-            numbers[f"reached_{precision}"] = sum(got_there)
-        return [f"`benchmarks/{bench.name}.py`: " + bench.before.format(**numbers) + slow]
     page, short = result["settings"]["page"], result["settings"]["short"]
     changed = ", ".join(f"{name} {value} for {page[name]}" for name, value in short.items() if value != page[name])
     ends = [bench.quality.format(result["targets"][name]) for name in ("published", "tuned")]

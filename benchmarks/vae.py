@@ -59,12 +59,6 @@ class Benchmark(side_by_side.Benchmark):
     tuned = None  # nobody has searched yet: the first run does, and stores what it finds
     every = 235, 20
     last_rung = "+ the residual model, 6e-3: the short recipe in fp32"
-    before = (
-        "a short recipe of its own (420 steps, 20 latent dimensions, width 256, grey targets), not chapter 03's, "
-        "reaches the plain recipe's test loss ({target_grey_loss} nats) in {bf16} of its training time, {fp32} in fp32 "
-        "(median of {repeats}, {device}, {date}: measured before the recipes were written once). The page's own "
-        "recipe, and a plain one with a tuned rate, are not timed yet."
-    )
 
     def load(self, held_out: bool) -> None:
         self.images, self.judged = side_by_side.split(data.mnist("train").images, held_out)
