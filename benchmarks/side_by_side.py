@@ -258,8 +258,7 @@ def words(bench: Benchmark, result: dict) -> list[str]:
     """The README's lines, of a receipt's numbers alone."""
     times = [(step, step["time_ratio"] or math.inf) for step in result["decomposition"]]
     slower = [b for (_, before), (b, now) in pairwise(times) if b["name"][0] == "+" and now > before]
-    there = {True: "", False: " (not there in its steps)"}
-    names = "; ".join(step["name"] + there[step["time_ratio"] is not None] for step in slower)
+    names = "; ".join(step["name"] + " (not there in its steps)" * (step["time_ratio"] is None) for step in slower)
     slow = f" Steps on the way that made it slower: {names}." if slower else ""
     page, short = result["settings"]["page"], result["settings"]["short"]
     changed = ", ".join(f"{name} {value} for {page[name]}" for name, value in short.items() if value != page[name])

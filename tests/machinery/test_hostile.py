@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -41,6 +42,13 @@ def repo(tmp_path, monkeypatch):
 
 
 # --- files outside -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="/dev is of POSIX")
+def test_a_device_is_not_replaced_by_a_file(monkeypatch):
+    monkeypatch.setattr(settings.tempfile, "TemporaryDirectory", None)  # should it go on, it stops here
+    with pytest.raises(OSError, match="is a device"):
+        settings.write_atomically(Path("/dev/null"), lambda part: part.write_text("x"))
 
 
 def test_working_copies_are_not_taken_aside_through_a_link(repo, tmp_path_factory, monkeypatch):
