@@ -83,10 +83,12 @@ def _load(place: Path, name: str, device: str | None, dtype: torch.dtype | None)
         for tensor in sorted(map(str, report[key])):
             if not tensor.endswith((".attn.bias", "masked_bias", "inv_freq")):  # constants, in old files
                 raise HubError(f"the weights of {name} do not fit its config.json: {tensor} {words}; choose another")
-    if not one.isfinite().all():
-        raise HubError(f"the weights of {name} give logits that are no numbers; choose another, or another dtype")
+    if not all(tensor.isfinite().all() for tensor in (one, *network.parameters())):
+        raise HubError(f"the weights of {name} hold or give what is no number; choose another, or another dtype")
     if not torch.allclose(one, other, atol=1e-2 * one.abs().max()):
         raise HubError(f"{name} is no causal language model, its first output sees the second token; choose another")
+    if max(tokenizer.get_vocab().values(), default=0) >= network.get_input_embeddings().num_embeddings:
+        raise HubError(f"the tokenizer of {name} has more tokens than its network; choose another")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.chat_template = tokenizer.chat_template or CHAT

@@ -1,5 +1,6 @@
 """Claims: whether a figure is within its bound, and in which words that is said."""
 
+import math
 import operator
 import sys
 from typing import Any
@@ -19,6 +20,8 @@ def judge(
     """
     for bound in (lesson, full, standin):
         _holds(0, "<= 0" if bound is None else bound)  # a mistake in any of them shows in every profile
+    if isinstance(value, int) and finite(value) is None:
+        value = math.inf if value > 0 else -math.inf  # no float is as large
     bound = standin if fetch.standin_in_use() else full if profile == "full" else lesson
     if bound is None or (profile == "smoke" and value is not None):
         of_data = fetch.standin_in_use() and profile != "smoke"
@@ -48,12 +51,8 @@ def row(claim: dict[str, Any], verdict: str) -> dict[str, Any]:
     """A claim as a row of the table of claims."""
     why = ": never recorded" if claim["value"] is None and claim["met"] is False else ""
     bound = None if claim["met"] is None else claim["bound"]
-    return {
-        "claim": claim["text"],
-        **{k: claim[k] for k in ("figure", "value")},
-        "bound": bound,
-        "verdict": verdict + why,
-    }
+    shown = {"claim": claim["text"], "figure": claim["figure"], "value": claim["value"]}
+    return shown | {"bound": bound, "verdict": verdict + why}
 
 
 def data() -> str:

@@ -85,7 +85,8 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
     index = files.get("model.safetensors.index.json")
     try:
         read = [path for path in [place / DIGESTS, *files.values()] if path.suffix != ".safetensors" and path.is_file()]
-        range(10**8).index(max((path.stat().st_size for path in read), default=0))  # ValueError for what is larger
+        if any(path.stat().st_size >= 10**8 for path in read):
+            raise ValueError
         weights = {"model.safetensors"}
         if index and not weights & files.keys():
             weights = {str(shard) for shard in json.loads(index.read_bytes())["weight_map"].values()}
@@ -122,7 +123,9 @@ def _download(base: Path, name: str) -> list[Path]:
         digests = {file: CHECKSUM.fullmatch(digest)[0] for _, file, digest in rows}
         place = _inside(base, base / "snapshots" / COMMIT.fullmatch(listed["sha"])[0])
         rows = sorted(row for row in rows if not _is(_inside(base, place / row[1]), row[2]))  # the small ones first
-        total = sum(range(10**15)[size] for size, *_ in rows)  # no NaN; what is below 0 counts as huge
+        if not all(isinstance(size, int) and 0 <= size < 10**15 for size, *_ in rows):
+            raise ValueError
+        total = sum(size for size, *_ in rows)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise HubError(f"{hub} lists no commit, sizes and checksums of {name}; open it in a browser and see") from None
     if total > (room := min(MOST, shutil.disk_usage(base).free)):

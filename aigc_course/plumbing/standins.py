@@ -43,10 +43,8 @@ def docstrings() -> str:
                 texts.update(dict.fromkeys(_docstrings(ast.parse(path.read_bytes()))))
     text = "\n\n".join(text for text in texts if text and re.fullmatch(r"[\n -~]+", text))
     if len(text) < 100_000:
-        raise fetch.DataError(
-            f"{root} has too few of the standard library's sources to gather docstrings from ({len(paths)} files); use "
-            "a Python that has them, as those of python.org, conda and uv do."
-        )
+        why = f"{root} has too few of the standard library's sources ({len(paths)}) to gather docstrings from"
+        raise fetch.DataError(f"{why}; use a Python that has them, as those of python.org, conda and uv do.")
     return text
 
 

@@ -220,6 +220,18 @@ def test_an_answer_that_never_ends_is_stopped(number, answer, monkeypatch):
     assert time.process_time() - begin < 5
 
 
+def test_what_pytorch_imports_for_a_gradient_is_imported_before_the_clock_starts():
+    """An import that the clock cut off left half a module, and right answers were refused from then on."""
+    code = (
+        "import sys; from aigc_course.check import exercises; found = exercises()['06.4'];"
+        "task = found.task(found.truth()); before = set(sys.modules); task.grade(found.truth(), found.truth());"
+        "late = {name.partition('.')[0] for name in set(sys.modules) - before}; sys.exit(str(late) if late else 0)"
+    )
+    env = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_watchdog_leaves_nothing_behind():
     with pytest.raises(grading.TooLong), grading.limited(0.2):
         loops()

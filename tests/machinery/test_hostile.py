@@ -75,6 +75,13 @@ def test_a_claim_is_not_held_by_what_is_no_number(value, bound, monkeypatch):
     assert claims.judge("ratio", "much faster", value, "lesson", lesson=bound)[0]["met"] is False
 
 
+def test_a_figure_too_large_for_a_float_is_shown_and_holds_nothing(monkeypatch):
+    monkeypatch.setattr(claims.fetch, "used", {})
+    for value, shown in ((10**400, "= inf"), (-(10**400), "= -inf")):
+        claim, verdict = claims.judge("ratio", "much faster", value, "lesson", lesson=">= 15")
+        assert claim["met"] is False and shown in claims.line(claim, verdict)
+
+
 def test_a_number_too_large_for_a_float_does_not_reach_a_run_file():
     assert claims.finite(10**400) is None and claims.finite(1.5) == 1.5 and claims.finite(np.nan) is None
 
@@ -98,18 +105,18 @@ def test_a_hub_that_lists_no_size_is_refused_before_anything_is_fetched(size, tm
 
 def test_sizes_of_a_hub_do_not_cancel_out(tmp_path, monkeypatch):
     rows = [{"rfilename": f"{i}.json", "size": 9 * 10**9 if i else -44 * 10**9, "blobId": "0" * 40} for i in range(6)]
-    refused(json.dumps({"sha": "0" * 40, "siblings": rows}), tmp_path, monkeypatch, "make room there")
+    refused(json.dumps({"sha": "0" * 40, "siblings": rows}), tmp_path, monkeypatch)
 
 
 def test_a_hub_whose_listing_nests_is_refused(tmp_path, monkeypatch):
     refused("[" * 200_000, tmp_path, monkeypatch)
 
 
-def refused(listing, tmp_path, monkeypatch, words="lists no commit, sizes and checksums"):
+def refused(listing, tmp_path, monkeypatch):
     monkeypatch.setenv("AIGC_CACHE", str(tmp_path))
     asked = []
     monkeypatch.setattr(models, "_get", lambda url, *args: asked.append(url) or listing.encode())
-    with pytest.raises(models.HubError, match=words):
+    with pytest.raises(models.HubError, match="lists no commit, sizes and checksums"):
         models.fetch("o/m")
     assert len(asked) == 1
 

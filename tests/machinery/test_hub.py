@@ -628,7 +628,12 @@ def sharded(place):
     (place / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weights}))
 
 
-GATE, NORM = "model.layers.1.mlp.gate_proj.weight", "model.norm.weight"
+def cut(weights):
+    """Each token's row of the network but the last one's."""
+    weights |= {name: w[:-1].clone() for name, w in weights.items() if len(w) == 4096}
+
+
+EMBED, GATE, NORM = "model.embed_tokens.weight", "model.layers.1.mlp.gate_proj.weight", "model.norm.weight"
 WRONG = {
     "a tensor lacks": (tensors(lambda w: w.pop(GATE)), rf"do not fit its config.json: {GATE} is missing; choose"),
     "a tensor too many": (tensors(lambda w: w.update(x=torch.ones(2))), "do not fit its config.json: x is unknown"),
@@ -636,7 +641,12 @@ WRONG = {
         tensors(lambda w: w.update({NORM: torch.ones(5)})),
         rf"config.json: .*{NORM}.* has another shape",
     ),
-    "no numbers": (tensors(lambda w: w[NORM].fill_(torch.nan)), "give logits that are no numbers; choose another"),
+    "no numbers": (tensors(lambda w: w[NORM].fill_(torch.nan)), "hold or give what is no number; choose another"),
+    "no number far down": (tensors(lambda w: w[EMBED][-1].fill_(torch.nan)), "hold or give what is no number; choose"),
+    "fewer tokens than its tokenizer": (
+        lambda place: (tensors(cut)(place), config(vocab_size=4095)(place)),
+        "the tokenizer of .* has more tokens than its network; choose",
+    ),
     "fewer layers": (config(num_hidden_layers=1, layer_types=None), "do not fit its config.json: .* is unknown"),
     "half a file": (
         lambda place: (place / "model.safetensors").write_bytes(b"x" * 99),
