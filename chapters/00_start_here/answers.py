@@ -1,5 +1,7 @@
 """Right and wrong answers to the exercise of chapter 00; test_check.py runs them."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -29,10 +31,16 @@ WRONG = {
         (lambda a, b, t: ((1 - t) * a + t * b).squeeze(), "squeeze"),
         (lambda a, b, t: torch.stack([torch.lerp(x, y, t) for x, y in zip(a, b, strict=True)]), "loop needs an axis"),
         (lambda a, b, t: 2 * torch.lerp(a, b, t), "twice"),
-        (lambda a, b, t: torch.lerp(a, b, t**2), "it returns"),
+        (lambda a, b, t: torch.lerp(a, b, t**2), "not squared"),
+        (lambda a, b, t: torch.lerp(a, b, math.sqrt(t)), "not its root"),
+        (lambda a, b, t: torch.lerp(a, b, t * t * (3 - 2 * t)), "at an even pace"),
+        (lambda a, b, t: math.sqrt(1 - t) * a + math.sqrt(t) * b, "weights must add up to 1"),
+        (lambda a, b, t: a * math.cos(t * math.pi / 2) + b * math.sin(t * math.pi / 2), "weights must add up to 1"),
+        (lambda a, b, t: a.pow(1 - t) * b.pow(t), "both parts are added"),
+        (lambda a, b, t: a + t * b, "keeps its full weight"),
         (lambda a, b, t: torch.lerp(a, b, t) if 0 < t < 1 else a, "it returns"),
-        (lambda a, b, t: (1 - t**0.5) * a + t**0.5 * b, "it returns"),
-        (lambda a, b, t: a + round(t) * (b - a), "`z_b` changes nothing"),
+        (lambda a, b, t: (1 - t**0.5) * a + t**0.5 * b, "not its root"),
+        (lambda a, b, t: a + round(t) * (b - a), "is t used, and not rounded"),
         (lambda a, b, t: -(a + t * (b - a)), "minus"),
         (lambda a, b: a, "raises `TypeError"),
         (torch.ones(4, 3), "the answer must be the function"),

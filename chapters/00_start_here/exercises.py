@@ -1,5 +1,7 @@
 """Exercise of 00_start_here."""
 
+import math
+
 from aigc_course.plumbing import rooms
 from aigc_course.plumbing.grading import exercise, noise
 
@@ -26,17 +28,27 @@ def interpolate(truth):
         ],
         mistakes={
             "the two ends are swapped: at t = 0 your function gives z_b.": lambda a, b, t: t * a + (1 - t) * b,
-            "z_a keeps its full weight while z_b is added. As t grows, what must its share do?": lambda a, b, t: (
-                a + t * b
-            ),
-            "z_b has its full weight at every t. At t = 0 nothing of it should be left.": lambda a, b, t: (
-                (1 - t) * a + b
+            "one of the two keeps its full weight: at t = 0 nothing of z_b is left, at t = 1 nothing of z_a.": (
+                lambda a, b, t: a + t * b,
+                lambda a, b, t: (1 - t) * a + b,
             ),
             "the result does not depend on t as it must: is t used, and not rounded?": (
                 lambda a, b, t: (a + b) / 2,
                 lambda a, b, t: a + b,
                 lambda a, b, t: a,
                 lambda a, b, t: b,
+                lambda a, b, t: a + round(t) * (b - a),
+                lambda a, b, t: a + int(t) * (b - a),
+            ),
+            "the way is walked at an even pace: t enters as it is, not squared, not its root, not bent or scaled.": (
+                lambda a, b, t: a + t**2 * (b - a),
+                lambda a, b, t: a + t**0.5 * (b - a),
+                lambda a, b, t: a + (1 - (1 - t) ** 2) * (b - a),
+                lambda a, b, t: a + (3 * t**2 - 2 * t**3) * (b - a),
+                lambda a, b, t: a + (1 - math.cos(math.pi * t)) / 2 * (b - a),
+                lambda a, b, t: a + math.sin(math.pi * t / 2) * (b - a),
+                lambda a, b, t: a + t / 2 * (b - a),
+                lambda a, b, t: a + 2 * t * (b - a),
             ),
             "this is the step alone, t times the way from z_a to z_b. Where does it start?": lambda a, b, t: (
                 t * (b - a)
@@ -49,6 +61,13 @@ def interpolate(truth):
             "the two weights must add up to 1, and both parts are added.": (
                 lambda a, b, t: t * (a + b),
                 lambda a, b, t: (1 - t) * a - t * b,
+                lambda a, b, t: (1 - t) ** 0.5 * a + t**0.5 * b,
+                lambda a, b, t: (1 - t) ** 2 * a + t**2 * b,
+                lambda a, b, t: (1 - t**2) ** 0.5 * a + t * b,
+                lambda a, b, t: (1 - t) * a + (1 - t**2) ** 0.5 * b,
+                lambda a, b, t: math.cos(math.pi * t / 2) * a + math.sin(math.pi * t / 2) * b,
+                lambda a, b, t: a ** (1 - t) * b**t,
+                lambda a, b, t: (1 - t) * a * t * b,
             ),
         },
     )

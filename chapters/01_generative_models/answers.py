@@ -5,7 +5,10 @@ from fractions import Fraction
 
 import numpy as np
 import torch
+from scipy.special import rel_entr
+from scipy.stats import multivariate_normal
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal, Normal, kl_divergence
+from torch.nn.functional import kl_div
 
 HALF_LOG = 0.5 * math.log(2 * math.pi)
 
@@ -23,6 +26,10 @@ def parts(x, pi, mu, sigma):  # (N, K)
     return pi.log() + Normal(mu, sigma).log_prob(x[:, None])
 
 
+def square(x, pi, mu, sigma, wrong):
+    return (pi.log() - 0.5 * wrong - sigma.log() - HALF_LOG).logsumexp(1)
+
+
 def flow(x, a, b):
     return Normal(b, a.abs()).log_prob(x).sum(1)
 
@@ -38,10 +45,10 @@ def in_place_flow(x, a, b):
 
 RIGHT = {
     "01.1": [
-        {"precision": "Stays", "recall": " falls "},
-        {"recall": "FALLS.", "precision": "stays", "why": "half of the points"},
-        {"precision": "'stays'", "recall": "falls\n"},
-        {"recall": "“Falls”", "precision": "\tSTAYS"},
+        {"precision": "Falls", "recall": " stays "},
+        {"recall": "STAYS.", "precision": "falls", "why": "half of the samples"},
+        {"precision": "'falls'", "recall": "stays\n"},
+        {"recall": "“Stays”", "precision": "\tFALLS"},
     ],
     "01.2": [
         math.sqrt(26 / 3),
@@ -62,14 +69,15 @@ RIGHT = {
         numpy_kl,
         lambda p, q: kl_divergence(Categorical(p), Categorical(q)),
         lambda p, q: torch.where(p > 0, p * (p / q).log(), 0.0).sum(-1),
-        lambda p, q: torch.nn.functional.kl_div(q.log(), p, reduction="none").sum(1),
+        lambda p, q: kl_div(q.log(), p, reduction="none").nan_to_num(0.0, math.inf).sum(1),
         lambda p, q: -torch.special.entr(p).sum(1) - torch.xlogy(p, q).sum(1),
         lambda p, q: [
-            sum(a * math.log(a / b) for a, b in zip(*r, strict=True) if a)
+            sum(a * math.log(a / b) if b else math.inf for a, b in zip(*r, strict=True) if a)
             for r in zip(p.tolist(), q.tolist(), strict=True)
         ],
-        lambda p, q: torch.nan_to_num(p * (p.log() - q.log())).sum(1),
-        lambda p, q: torch.einsum("bn,bn->b", p, (p.clamp(min=1e-30) / q).log()),
+        lambda p, q: torch.nan_to_num(p * (p.log() - q.log()), nan=0.0, posinf=math.inf).sum(1),
+        lambda p, q: torch.where(p == 0, 0.0, p * (p.log() - q.log())).sum(1),
+        lambda p, q: rel_entr(p.numpy(), q.numpy()).sum(1),
     ],
     "01.4": [
         mixture_by_torch,
@@ -92,6 +100,7 @@ RIGHT = {
         flow,
         lambda x, a, b: MultivariateNormal(b, torch.diag(a**2)).log_prob(x),
         lambda x, a, b: log_normal((x - b) / a).sum(1) - torch.linalg.slogdet(torch.diag(a))[1],
+        lambda x, a, b: np.atleast_1d(multivariate_normal(b.numpy(), np.diag(a.numpy() ** 2)).logpdf(x.numpy())),
         lambda x, a, b: Normal(0.0, 1.0).log_prob((x - b) / a).sum(1) - (a**2).log().sum() / 2,
         lambda x, a, b: torch.stack([log_normal((row - b) / a).sum() - a.abs().prod().log() for row in x]),
         lambda x, a, b: -0.5 * (((x - b) / a).square() + math.log(2 * math.pi) + 2 * a.abs().log()).sum(-1),
@@ -104,18 +113,24 @@ RIGHT = {
 WRONG = {
     "01.1": [
         ({"precision": "falls", "recall": "falls"}, "does not suffer"),
-        ({"precision": "rises", "recall": "rises"}, "gains nothing.* And .*recall cannot gain"),
-        ({"precision": "rises", "recall": "stays"}, "gains nothing.* And .*recall sees"),
-        ({"precision": "falls", "recall": "rises"}, "does not suffer.* And .*recall cannot"),
+        ({"precision": "stays", "recall": "stays"}, "precision suffers"),
+        ({"precision": "rises", "recall": "rises"}, "cannot gain.* And .*gains nothing"),
+        ({"precision": "stays", "recall": "falls"}, "the wrong way round"),
+        ({"precision": "rises", "recall": "falls"}, "cannot gain.* And .*does not suffer"),
         ({"precision": "stays"}, "keys"),
         ({"precision": "stays", "recall": "vanishes"}, "what came is `'vanishes'`"),
         ({"precision": 1.0, "recall": 0.5}, '"precision" must be'),
-        (("stays", "falls"), "dict"),
+        (("falls", "stays"), "dict"),
     ],
     "01.2": [
-        (8.67, "this is the variance; the"),
+        (8.67, "this is the variance, over N"),
+        (2.9, "rounded too far"),
+        ("2.95", "in the wrong direction"),
+        (2.55, "N divides once"),
+        (2.08, "N divides once"),
+        (2.93, "it is larger than 2.93"),
         (3.61, "divided by N - 1. That"),
-        (13, "and divided by N - 1"),
+        (13, "or over N - 1"),
         (5.1, "are added up"),
         (2.67, "mean absolute"),
         (-2.94, "never negative"),
@@ -128,8 +143,8 @@ WRONG = {
     ],
     "01.3": [
         (lambda p, q: torch.xlogy(p, p / q).sum(1) / math.log(2), "bits"),
-        (lambda p, q: torch.nn.functional.kl_div(q.log(), p, reduction="batchmean"), "the rows are averaged as well"),
-        (lambda p, q: torch.nn.functional.kl_div(p.log(), q, reduction="none").sum(1), "the distributions are swapped"),
+        (lambda p, q: kl_div(q.log(), p, reduction="batchmean"), "the rows are averaged as well"),
+        (lambda p, q: kl_div(p.log(), q, reduction="none").sum(1), "the distributions are swapped"),
         (lambda p, q: (p * (p.log() - q.log())).abs().sum(1), "it returns"),
         (lambda p, q: torch.xlogy((p + q) / 2, p / q).sum(1), "it returns"),
         (lambda p, q: kl_divergence(Categorical(p), Categorical((p + q) / 2)), "it returns"),
@@ -137,6 +152,27 @@ WRONG = {
         (lambda p, q: torch.xlogy(p, p / q).clamp(min=0).sum(1), "it returns"),
         (lambda p, q: torch.xlogy(p, p / q).max(1).values, "it returns"),
         (lambda p, q: p.sub_(q).abs().sum(1), "in place"),
+        (lambda p, q: kl_div(q, p, reduction="none").sum(1), "`kl_div` wants log q first"),
+        (lambda p, q: kl_div(p, q, reduction="none").sum(1), "`kl_div` wants log q first"),
+        (lambda p, q: kl_div(q.log(), p.log(), reduction="none").sum(1), "`kl_div` wants log q first"),
+        (lambda p, q: kl_divergence(Categorical(logits=p), Categorical(logits=q)), "no softmax"),
+        (lambda p, q: (p * (p.log() / q.log())).sum(1), "a quotient"),
+        (lambda p, q: sum(kl_divergence(Categorical(a), Categorical((p + q) / 2)) for a in (p, q)) / 2, "distance"),
+        (lambda p, q: torch.nan_to_num(p * (p.log() - q.log())).sum(1), "infinite. For p = .* returns .* where .inf"),
+        (lambda p, q: torch.where((p > 0) & (q > 0), p * (p / q).log(), 0.0).sum(1), "makes the divergence infinite"),
+        (lambda p, q: (p * ((p + 1e-8) / (q + 1e-8)).log()).sum(1), "makes the divergence infinite"),
+        (
+            lambda p, q: [
+                sum(a * math.log(a / b) for a, b in zip(*r, strict=True) if a)
+                for r in zip(p.tolist(), q.tolist(), strict=True)
+            ],
+            "infinite. Here .*ZeroDivisionError",
+        ),
+        (
+            lambda p, q: torch.xlogy(p, p / q).sum(1),
+            "it must count 0, also where q is 0. For p = .* returns .nan. where",
+        ),
+        (lambda p, q: kl_div(q.log(), p, reduction="none").sum(1), "also where q is 0"),
     ],
     "01.4": [
         (lambda x, pi, mu, s: Normal((pi * mu).sum(), (pi * s).sum()).log_prob(x), "it returns"),
@@ -145,7 +181,19 @@ WRONG = {
         (lambda *a: (parts(*a).exp().sum(1) + 1e-12).log(), "right near the middle only"),
         (lambda *a: parts(*a).exp().sum(1).clamp(min=1e-38).log(), "right near the middle only"),
         (lambda *a: parts(*a).logsumexp(1) / math.log(2), "bits"),
-        (lambda x, pi, mu, s: mixture_by_torch(x, pi.softmax(0), mu, s), "it returns"),
+        (lambda x, pi, mu, s: mixture_by_torch(x, pi.softmax(0), mu, s), "neither logits"),
+        (lambda x, pi, mu, s: (parts(x, pi, mu, s) + HALF_LOG - 0.5 * (2 * pi).log()).logsumexp(1), "the number π"),
+        (
+            lambda x, pi, mu, s: (
+                (pi * (-0.5 * ((x[:, None] - mu) / s) ** 2).exp() / (s * (2 * pi).sqrt())).sum(1).log()
+            ),
+            "the number π",
+        ),
+        (lambda x, pi, mu, s: square(x, pi, mu, s, (x[:, None] - mu) ** 2), "the part with the square"),
+        (lambda x, pi, mu, s: square(x, pi, mu, s, (x[:, None] - mu) ** 2 / s), "the part with the square"),
+        (lambda x, pi, mu, s: square(x, pi, mu, s, (x[:, None] / s - mu) ** 2), "the part with the square"),
+        (lambda *a: parts(*a).exp().mean(1).log(), "or their mean"),
+        (lambda *a: (-parts(*a).exp()).log().sum(1), "returns .nan"),
         (lambda x, pi, mu, s: mixture_by_torch(x - mu.mean(), pi, mu, s), "it returns"),
         (lambda *a: parts(*a).logsumexp(1).max() + 0 * a[0], "it returns"),
         (lambda *a: (parts(*a) - parts(*a).max()).exp().sum(1).log() + parts(*a).max(), "right near the middle only"),
@@ -163,6 +211,11 @@ WRONG = {
         (lambda x, a, b: -(log_normal((x - b) / a).sum(1) - a.abs().log().sum()), "minus"),
         (lambda x, a, b: log_normal((x - b) / a).sum() - a.abs().log().sum(), "squeeze"),
         (lambda x, a, b: flow(x, a, b).exp(), "this is the exponential of what is due"),
+        (lambda x, a, b: log_normal((x - b) / a).sum(1) / a.prod().abs(), "without its logarithm"),
+        (lambda x, a, b: (log_normal((x - b) / a) - a.abs().log().sum()).sum(1), "subtracted, once"),
+        (lambda x, a, b: flow(x, a, b) - HALF_LOG * len(a), "another factor"),
+        (lambda x, a, b: flow(x, a, b) - 0.5 * ((x - b) / a).square().sum(1), "another factor"),
+        (lambda x, a, b: Normal(b, a.abs()).log_prob(x).mean(), "averaged"),
         (in_place_flow, "in place"),
         (lambda *args: flow(*args)[:, None], "keepdim"),
     ],

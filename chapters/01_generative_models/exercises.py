@@ -10,21 +10,21 @@ tasks = rooms.shared("tasks")
 
 @exercise(
     "01.1",
-    hint="Precision: the share of the draws that lie inside the cloud of real points. Recall: the share of the real"
-    " points that lie inside the cloud of draws. Where are the real points of the lower moon?",
+    hint="Precision: the share of the samples that lie inside the cloud of real points. Recall: the share of the real"
+    " points that lie inside the cloud of samples. Which points have no partner now, samples or real ones?",
     solution="""
-# Every draw lies on a real moon; half of the real points have no draw near them.
-answer_1 = {"precision": "stays", "recall": "falls"}
+# Half of the samples lie on a moon that is not real; each real point has samples near it.
+answer_1 = {"precision": "falls", "recall": "stays"}
 """,
-    praise="A lost mode costs recall, and only recall: fidelity and diversity are two questions.",
+    praise="Precision asks about samples, recall about real points: who swaps the two sets swaps the figures.",
 )
 def answer_1(truth):
     mistakes = {
-        "precision falls, recall stays": "the two are the wrong way round: which of them asks about the draws?",
-        "precision falls": "precision does not suffer: each draw lies where real points lie.",
-        "precision rises": "precision gains nothing to speak of: draws from both moons were inside the cloud already.",
-        "recall rises": "recall cannot gain: the real points of the lower moon have no draws near them.",
-        "recall stays": "recall sees the loss: half of the real points have no draws near them.",
+        "precision stays, recall falls": "the two are the wrong way round: which of them asks about the samples?",
+        "precision rises": "precision cannot gain: half of the samples lie where no real point is.",
+        "precision stays": "precision suffers: half of the samples lie where no real point is.",
+        "recall rises": "recall gains nothing to speak of: each real point had samples near it already.",
+        "recall falls": "recall does not suffer: each real point has samples near it.",
     }
     return tasks.Words(("rises", "falls", "stays"), mistakes)
 
@@ -38,20 +38,22 @@ import math
 mean = (1 + 3 + 8) / 3
 answer_2 = math.sqrt(((1 - mean) ** 2 + (3 - mean) ** 2 + (8 - mean) ** 2) / 3)  # 2.9439
 """,
-    praise="2.9439; an answer within 0.01 counts.",
+    praise="2.9439; an answer within 0.006 counts.",
 )
 def answer_2(truth):
     mistakes = {
-        "this is the variance; the standard deviation is its root.": 26 / 3,
+        "this is the variance, over N or over N - 1; the standard deviation is the root of the one over N.":
+            (26 / 3, 13.0),
         "you divided by N - 1. That makes the variance unbiased, but maximum likelihood divides by N.": 13**0.5,
-        "this is the variance, and divided by N - 1: take the root, and divide by N.": 13.0,
         "the squared deviations are added up; their mean is asked for, before the root.": (26**0.5, 26.0),
         "these are deviations without their squares: the mean absolute deviation, not the standard one.": 8 / 3,
         "subtract the mean, 4, before you square.": (4.0, (74 / 3) ** 0.5, 74 / 3, (29 / 3) ** 0.5),
-        "the root comes last, and N divides once, inside of it.": (26**0.5 / 3, (26 / 9) ** 0.5),
+        "the root comes last, and N divides once, inside of it.":
+            (26**0.5 / 3, (26 / 9) ** 0.5, 26 / 9, 26**0.5 / 2, (13 / 3) ** 0.5),
         "the size is right, but a standard deviation is never negative.": -truth,
-    }
-    return tasks.Number(0.01, mistakes, begin="Write down the three squared deviations one by one.", low=0)
+        "rounded too far, or in the wrong direction: two decimals or more are asked for.": (2.9, 2.95, 3.0),
+    }  # fmt: skip
+    return tasks.Number(0.006, mistakes, begin="Write down the three squared deviations one by one.", low=0)
 
 
 @exercise(
@@ -65,30 +67,44 @@ import torch
 def kl_of_rows(p, q):
     return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(dim=1)  # (B, n) -> (B,)
 """,
-    praise="Never negative, 0 only for equal distributions, and outcomes that p does not have cost nothing.",
+    praise="Never negative, 0 only for equal distributions, infinite where q rules out what p has.",
 )
 def kl_of_rows(truth):
+    import torch
+
     cases = [tuple(noise(*shape, seed=s).softmax(1) for s in (0, 1)) for shape in ((4, 3), (1, 5), (3, 2))]
     cases += [([[0.5, 0.5]], [[0.25, 0.75]]), ([[0.25, 0.75]], [[0.25, 0.75]])]
-    zero = "right where p > 0, but 0 · log 0 is nan for a computer; it must count 0."
+    zero = "right where p > 0, but 0 · log 0 is nan for a computer; it must count 0, also where q is 0."
+    infinite = "right where q > 0; an outcome that p has and q rules out makes the divergence infinite."
     mistakes = {
         "the distributions are swapped: this is KL(q || p).": lambda p, q: truth(q, p),
         "the logarithms are weighted by q; the weights must be those of p.": lambda p, q: -truth(q, p),
-        "the outcomes are averaged; the sum over them is weighted by p already.": lambda p, q: truth(p, q) / p.shape[1],
-        "the sum runs over the batch; it must run over the outcomes.": lambda p, q: truth(p.T, q.T),
+        "the sum must run over the outcomes, the last axis: this is their mean, or a sum over the batch.":
+            (lambda p, q: truth(p, q) / p.shape[1], lambda p, q: truth(p.T, q.T)),
         "the weights p in front of the logarithms are missing.":
             (lambda p, q: (p / q).log().sum(1), lambda p, q: (p / q).log().mean(1)),
-        "this is an entropy or a cross-entropy; the divergence is the difference of both, each weighted by p.": (
+        "this is an entropy, another distance or a quotient; the divergence is the mean of log(p / q) under p.": (
             lambda p, q: -(p * q.log()).sum(1), lambda p, q: (p * p.log()).sum(1),
-            lambda p, q: (p * p.log() - q * q.log()).sum(1),
-        ),
-        "this is another distance of the two; the divergence is one direction, the mean of log(p / q) under p.": (
+            lambda p, q: (p * p.log() - q * q.log()).sum(1), lambda p, q: (p * p.log() / q.log()).sum(1),
             lambda p, q: (p - q).abs().sum(1), lambda p, q: (p - q).square().sum(1),
             lambda p, q: truth(p, q) + truth(q, p), lambda p, q: (p * p / q).sum(1),
+            lambda p, q: (truth(p, (p + q) / 2) + truth(q, (p + q) / 2)) / 2,
         ),
-        zero: (lambda p, q: (p * (p / q).log()).sum(1), lambda p, q: (p * ((p + 1e-3) / q).log()).sum(1)),
+        "p and q are probabilities: no softmax; and `kl_div` wants log q first, then p itself, not its logarithm.": (
+            lambda p, q: (p * p.log() - p * q).sum(1), lambda p, q: (q * q.log() - p * q).sum(1),
+            lambda p, q: (p.log() * p.log().log()).sum(1), lambda p, q: truth(p.softmax(1), q.softmax(1)),
+        ),
+        zero: (
+            lambda p, q: (p * (p / q).log()).sum(1), lambda p, q: (p * ((p + 1e-3) / q).log()).sum(1),
+            lambda p, q: torch.xlogy(p, p / q).sum(1),
+        ),
+        infinite: lambda p, q: torch.where(q > 0, torch.xlogy(p, p / q), 0.0).sum(1),
     }  # fmt: skip
-    return tasks.Function(cases, mistakes, edges={zero: [([[0.0, 1.0]], [[0.5, 0.5]])]})
+    edges = {
+        zero: [([[0.0, 1.0]], [[0.5, 0.5]]), ([[0.0, 1.0]], [[0.0, 1.0]])],
+        infinite: [([[0.5, 0.5]], [[1.0, 0.0]])],
+    }
+    return tasks.Function(cases, mistakes, edges)
 
 
 @exercise(
@@ -122,16 +138,19 @@ def mixture_log_prob(truth):
             lambda x, pi, mu, s: parts(x, mu, s).logsumexp(1),
             lambda x, pi, mu, s: parts(x, mu, s).logsumexp(1) - math.log(len(pi)),
         ),
-        "pi enters as it is; on the log scale its logarithm is added.": (
+        "`pi` are weights, neither logits nor the number π (`math.pi`): their logarithm is added, as it is.": (
             lambda x, pi, mu, s: (pi + parts(x, mu, s)).logsumexp(1),
             lambda x, pi, mu, s: (pi * parts(x, mu, s)).logsumexp(1),
+            lambda x, pi, mu, s: truth(x, pi.softmax(0), mu, s),
+            lambda x, pi, mu, s: (pi.log() + parts(x, mu, s, constant=0) - (2 * pi).log() / 2).logsumexp(1),
         ),
         "log-densities are added or averaged; the logarithm of the weighted sum of densities is asked for.": (
             lambda x, pi, mu, s: (pi * parts(x, mu, s)).sum(1),
             lambda x, pi, mu, s: (pi.log() + parts(x, mu, s)).sum(1),
         ),
-        "only the largest part counts, or the sum runs over the points: it must run over all Gaussians.": (
+        "the sum must run over all Gaussians: this has the largest alone, or their mean, or runs over the points.": (
             lambda x, pi, mu, s: (pi.log() + parts(x, mu, s)).amax(1),
+            lambda x, pi, mu, s: truth(x, pi, mu, s) - math.log(len(pi)),
             lambda x, pi, mu, s: (pi.log() + parts(x, mu, s)).logsumexp(0),
         ),
         "sigma is the standard deviation: not the variance, nor its logarithm, nor to be squared once more.": (
@@ -142,7 +161,12 @@ def mixture_log_prob(truth):
             mixture(log_sigma=0), mixture(constant=0), mixture(log_sigma=0, constant=0), mixture(log_sigma=-1),
             mixture(constant=-1), mixture(constant=2), mixture(log_sigma=0.5), mixture(log_sigma=2),
         ),
-        "the square has the wrong factor: it is -½.": (mixture(square=-1.0), mixture(square=0.5)),
+        "the part with the square is wrong: its factor is -½, and sigma divides all of what is squared.": (
+            mixture(square=-1.0), mixture(square=0.5),
+            *(lambda x, pi, mu, s, power=power: (pi.log() + parts(x, mu, s, square=-0.5 * s**power)).logsumexp(1)
+              for power in (1, 2)),
+            lambda x, pi, mu, s: (pi.log() + parts(x, mu * s, s)).logsumexp(1),
+        ),
         far: (
             lambda x, pi, mu, s: (pi.log() + parts(x, mu, s)).exp().sum(1).log(),
             lambda x, pi, mu, s: truth(x.clamp(-20, 20), pi, mu, s),
@@ -170,8 +194,8 @@ def flow_log_prob(x, a, b):
 def flow_log_prob(truth):
     half_log = 0.5 * math.log(2 * math.pi)
 
-    def flow(z=lambda x, a, b: (x - b) / a, log_det=lambda a: a.abs().log().sum(), constant=half_log):
-        return lambda x, a, b: (-0.5 * z(x, a, b) ** 2 - constant).sum(1) - log_det(a)
+    def flow(z=lambda x, a, b: (x - b) / a, log_det=lambda a: a.abs().log().sum(), constant=half_log, factor=-0.5):
+        return lambda x, a, b: (factor * z(x, a, b) ** 2 - constant).sum(1) - log_det(a)
 
     cases = [
         (noise(4, 3), noise(3, seed=1).exp() + 0.5, noise(3, seed=2)),
@@ -183,10 +207,11 @@ def flow_log_prob(truth):
     mistakes = {
         "the determinant is missing: where the flow stretches space, the density must fall.": flow(log_det=lambda a: 0),
         "the log-determinant has the wrong sign.": flow(log_det=lambda a: -a.abs().log().sum()),
-        "the log-determinant is the sum of log |a|: not a mean, half or twice that, nor the entries themselves.": (
+        "the sum of log |a| is subtracted, once: not a mean, half or twice that, nor |a| without its logarithm.": (
             flow(log_det=lambda a: a.abs().log().mean()), flow(log_det=lambda a: a.abs().log().sum() / 2),
             flow(log_det=lambda a: 2 * a.abs().log().sum()), flow(log_det=lambda a: a.abs().prod()),
-            flow(log_det=lambda a: a.abs().sum()),
+            flow(log_det=lambda a: a.abs().sum()), flow(log_det=lambda a: len(a) * a.abs().log().sum()),
+            lambda x, a, b: flow(log_det=lambda a: 0)(x, a, b) / a.abs().prod(),
         ),
         "z is not the way back from x: first b is subtracted, then a divides.": (
             flow(z=lambda x, a, b: a * x + b), flow(z=lambda x, a, b: x - b), flow(z=lambda x, a, b: x / a),
@@ -194,8 +219,10 @@ def flow_log_prob(truth):
             flow(z=lambda x, a, b: a * x + b, log_det=lambda a: -a.abs().log().sum()),
             flow(z=lambda x, a, b: x, log_det=lambda a: 0),
         ),
-        "½ log 2π is missing, or there only once; each dimension has one.":
-            (flow(constant=0), lambda x, a, b: flow(constant=0)(x, a, b) - half_log),
+        "each dimension has -½ z² and -½ log 2π: one of them is missing, is there only once, or has another factor.": (
+            flow(constant=0), lambda x, a, b: flow(constant=0)(x, a, b) - half_log, flow(constant=2 * half_log),
+            flow(constant=-half_log), flow(factor=-1), flow(factor=0.5),
+        ),
         "a is used as the variance: it scales z, so it is the standard deviation.":
             lambda x, a, b: truth(x, a.abs().sqrt(), b),
         "the sum runs over the batch, or the dimensions are averaged; add up over the dimensions.": (

@@ -42,6 +42,16 @@ def r1_in_place(discriminator, x):
     return slope.flatten(1).square().sum(1).mean()
 
 
+def r1_by_vmap(discriminator, x):
+    one = torch.func.grad(lambda image: discriminator(image[None])[0])
+    return torch.func.vmap(one)(x).flatten(1).square().sum(1).mean()
+
+
+def r1_half_cut(discriminator, x):
+    slope = slopes(discriminator, x)
+    return (slope.detach() * slope).sum(1).mean()
+
+
 def r1_cut(discriminator, x):
     with torch.no_grad():
         discriminator(x)
@@ -75,6 +85,7 @@ RIGHT = {
         lambda logits: torch.stack([-F.logsigmoid(one) for one in logits]).mean(),
         lambda logits: F.cross_entropy(torch.stack([logits, 0 * logits], 1), torch.zeros(len(logits)).long()),
         lambda logits: (logits.neg().clamp(min=0) + torch.log1p((-logits.abs()).exp())).mean(),
+        lambda logits: torch.where(logits > -30, F.softplus(-logits), -logits).mean(),
         lambda logits: -torch.distributions.Bernoulli(logits=logits).log_prob(torch.ones_like(logits)).mean(),
     ],
     "04.4": [
@@ -97,6 +108,8 @@ RIGHT = {
         lambda discriminator, x: (slopes(discriminator, x) ** 2).sum() / len(x),
         r1_by_images,
         r1_in_place,
+        r1_by_vmap,
+        lambda d, x: torch.func.jacrev(lambda y: d(y).sum())(x).square().sum() / len(x),
         lambda d, x: (
             torch.autograd.grad(d(y := x.detach().requires_grad_()), y, torch.ones(len(x)), create_graph=True)[0]
             .pow(2)
@@ -145,10 +158,16 @@ WRONG = {
         (lambda t: F.softplus(-t.clamp(-50, 50)).mean(), "right for small logits only"),
         (lambda t: -torch.log(t.sigmoid() * 0.9 + 0.05).mean(), "it returns"),
         (lambda t: F.softplus(-t.detach()).mean() + 0 * t.sum(), "no gradient reaches"),
+        (
+            lambda t: torch.where(t > -50, (-t).exp().log1p(), -t).mean(),
+            "not the gradient that reaches `logits`. It is wrong for large logits",
+        ),
     ],
     "04.4": [
         (lambda x, c, s: modes_of(x, c, s, share=0.05), "it returns"),
         (lambda x, c, s: modes_of(x, c, s, radius=4), "it returns"),
+        (lambda x, c, s: modes_of(x, c[:8], s), r"it returns \[3\] where \[7\] is due"),
+        (lambda x, c, s: modes_of(x, c[-8:], s), r"it returns \[4\] where \[7\] is due"),
         (
             lambda x, c, s: ((x[:, None] - c).abs() <= 3 * s).all(-1).float().mean(0).ge(0.01).sum(),
             "it returns",
@@ -183,6 +202,7 @@ WRONG = {
         (lambda d, x: slopes(d, x).square().sum(1).mean().detach(), "no gradient leads"),
         (lambda d, x: slopes(d, x, graph=False).square().sum(1).mean(), "no gradient leads"),
         (r1_cut, "cut"),
+        (r1_half_cut, "not the gradient that reaches.*detach no part"),
         (lambda d, x: slopes(d, x).square().sum(1), "a mean over the first axis is missing"),
         (
             lambda d, x: (slopes(d, x).norm(dim=1) - 1).clamp(min=0).square().mean(),

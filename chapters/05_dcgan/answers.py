@@ -34,8 +34,23 @@ def spoil(x, w, stride):
     return by_torch(x, w, stride)
 
 
+def stride_1(x, w, stride):
+    y = torch.zeros((len(x) - 1) * stride + len(w))
+    for i, value in enumerate(x):
+        y[i : i + len(w)] += value * w
+    return y
+
+
+def first_wins(x, w, stride):
+    y = torch.full(((len(x) - 1) * stride + len(w),), math.nan)
+    for i, value in enumerate(x):
+        part = y[i * stride : i * stride + len(w)]
+        part[:] = torch.where(part.isnan(), value * w, part)
+    return y.nan_to_num()
+
+
 SENT = {"d_loss_to_d": "yes", "d_loss_to_g": "yes", "g_loss_to_d": "yes", "g_loss_to_g": "no"}
-FLOP = 2 * 64 * 32 * 16 * 49
+FLOP = 2 * 64 * 32 * 36 * 49
 
 RIGHT = {
     "05.1": [
@@ -45,8 +60,8 @@ RIGHT = {
         SENT | {"g_loss_to_d": "“yes”", "d_loss_to_g": "\tYes!"},
     ],
     "05.2": [
-        FLOP, float(FLOP), "3211264", "3,211,264", "3,211,264 FLOP", 3.21e6, "3.2e6", torch.tensor(float(FLOP)),
-        np.array([FLOP]), np.int64(FLOP), 2 * 64 * 32 * 16 * 7 * 7,
+        FLOP, float(FLOP), "7225344", "7,225,344", "7,225,344 FLOP", 7.23e6, "7.2e6", torch.tensor(float(FLOP)),
+        np.array([FLOP]), np.int64(FLOP), 2 * 64 * 32 * 36 * 7 * 7,
     ],
     "05.3": [
         bce_loss,
@@ -79,8 +94,8 @@ RIGHT = {
 WRONG = {
     "05.1": [
         (SENT | {"d_loss_to_g": "no", "g_loss_to_g": "yes", "d_loss_to_d": "no"}, "are swapped.*And.*its own weights"),
-        (SENT | {"d_loss_to_d": "no", "g_loss_to_d": "no"}, "its own weights.*And.*requires_grad"),
-        (SENT | {"g_loss_to_d": "no", "g_loss_to_g": "yes"}, "requires_grad.*And.*way to the generator is cut"),
+        (SENT | {"d_loss_to_d": "no", "g_loss_to_d": "no"}, "its own weights.*And.*whose weights get a gradient"),
+        (SENT | {"g_loss_to_d": "no", "g_loss_to_g": "yes"}, "whose weights get.*And.*way to the generator is cut"),
         (SENT | {"d_loss_to_g": "no", "g_loss_to_d": "no"}, "goes on through `fake`.*And.*goes through the disc"),
         (SENT | {"g_loss_to_g": "perhaps"}, '"g_loss_to_g" must be "yes" or "no".*perhaps'),
         (SENT | {"g_loss_to_g": 0}, '"g_loss_to_g" must be.*what came is `0`'),
@@ -89,26 +104,35 @@ WRONG = {
         ("yes", "must be a dict"),
     ],
     "05.2": [
-        (4 * FLOP, "input pixel"), (2.25 * FLOP, "kernel of 3 after the enlargement"),
-        ("1.6e6", "factor 2 is missing"), (FLOP / 4, "and squared"), (FLOP * 9 / 16, "its side is 4"),
-        (FLOP / 49, "for one pixel"), (FLOP / 7, "one row"), (64 * FLOP, "not a batch"), ("9.63e6", "backward pass"),
-        (FLOP // 64, "each of 64 channels"), (3.211264, "so few"), ("3.2 million", "thousands or millions"),
-        (2 * FLOP, "is smaller than 6.42"), (5e6, "is smaller than"), (2e4, "is larger than 20,000"),
-        (-FLOP, "never negative"), ("many", "one number"), (float("inf"), "finite number"), ([FLOP, 1], "one number"),
+        (4 * FLOP, "input pixel"), (2 * 64 * 32 * 6 * 196, "input pixel"), (FLOP * 4 / 9, "as our page builds"),
+        ("3.6e6", "factor 2 counts once"), (2 * FLOP, "factor 2 counts once"), (FLOP / 6, "its side is squared"),
+        (FLOP / 36, "its side is squared"), (FLOP / 49, "for one pixel"), (FLOP / 7, "one row"),
+        (64 * FLOP, "not a batch"), ("21.7e6", "backward pass"), (FLOP // 64, "each of 64 channels"),
+        (64 * 32 * 36, "kernel's weights"), (7.225344, "larger than 7.22534"), ("7.2 million", "larger than 7.2"),
+        (0, "larger than 0"), (49, "larger than 49"), (4096, "larger than 4,096"), (7225, "larger than 7,225"),
+        (9e6, "is smaller than"), (2e4, "is larger than 20,000"), (-FLOP, "never negative"), ("many", "one number"),
+        (float("inf"), "finite number"), ([FLOP, 1], "one number"),
     ],
     "05.3": [
         (
             lambda r, f: BCE(r, torch.full_like(r, 0.9)) + BCE(f, torch.full_like(f, 0.1)),
             "generated images are smoothed",
         ),
-        (lambda r, f: 0.9 * (F.softplus(-r).mean() + F.softplus(f).mean()), "it returns"),
+        (lambda r, f: 0.9 * (F.softplus(-r).mean() + F.softplus(f).mean()), "target, no factor"),
+        (lambda r, f: -(0.9 * r.sigmoid()).log().mean() - (1 - f.sigmoid()).log().mean(), "target, no factor"),
+        (lambda r, f: bce_loss(r.sigmoid(), f.sigmoid()), "not probabilities.*taken once"),
+        (lambda r, f: -(0.9 * r.log() + 0.1 * (1 - r).log()).mean() - (1 - f).log().mean(), "not probabilities"),
+        (lambda r, f: BCE(r, torch.ones_like(r)) + BCE(f, torch.full_like(f, 0.9)), "generated images are smoothed"),
+        (lambda r, f: (BCE(r, torch.full_like(r, 0.9)), BCE(f, 0 * f)), "add the two to one number"),
+        (lambda r, f: bce_loss(r, f) * math.nan, "it returns"),
         (
             lambda r, f: (BCE(r, torch.full_like(r, 0.9)) + BCE(f, torch.zeros_like(f))) / 2,
             "every value is half of what is due",
         ),
         (lambda r, f: BCE(r, torch.full_like(r, 0.9)), "the part of the real or of the generated images"),
-        (lambda r, f: F.softplus(-0.9 * r).mean() + F.softplus(f).mean(), "it returns"),
-        (lambda r, f: BCE(r, torch.full_like(r, 0.8)) + BCE(f, torch.zeros_like(f)), "it returns"),
+        (lambda r, f: F.softplus(-0.9 * r).mean() + F.softplus(f).mean(), "target, no factor"),
+        (lambda r, f: BCE(r, torch.full_like(r, 0.8)) + BCE(f, torch.zeros_like(f)), "do not have the target 0.9"),
+        (lambda r, f: BCE(r, torch.full_like(r, 0.95)) + BCE(f, torch.zeros_like(f)), "do not have the target 0.9"),
         (lambda r, f: bce_loss(r, f).detach(), "no gradient leads"),
         (lambda r, f: bce_loss(r, f).item(), "item"),
         (
@@ -116,17 +140,17 @@ WRONG = {
                 F.binary_cross_entropy(r.sigmoid(), torch.full_like(r, 0.9))
                 + F.binary_cross_entropy(f.sigmoid(), torch.zeros_like(f))
             ),
-            "right for small logits only",
+            "right for small logits only.*sigmoid rounds",
         ),
         (
             lambda r, f: (
                 -(0.9 * (r.sigmoid() + 1e-8).log() + 0.1 * (1 - r.sigmoid() + 1e-8).log()).mean()
                 - (1 - f.sigmoid() + 1e-8).log().mean()
             ),
-            "right for small logits only",
+            "right for small logits only.*sigmoid rounds",
         ),
         (lambda r, f: (F.softplus(-r) * 0.9 + F.softplus(r) * 0.1 + F.softplus(f)).mean(), "needs equal sizes"),
-        (lambda r, f: bce_loss(-r, -f), "this teaches that generated images are real, or"),
+        (lambda r, f: bce_loss(-r, -f), "are swapped: positive logits mean real"),
         (lambda r, f: F.mse_loss(r.sigmoid(), torch.full_like(r, 0.9)) + f.sigmoid().square().mean(), "it returns"),
         (lambda r, f: bce_loss(r, f.detach()), "no gradient reaches"),
         (lambda r, f: bce_loss(r, f) / math.log(2), "bits"),
@@ -136,6 +160,11 @@ WRONG = {
         (lambda x, w, s: by_torch(x, w, s)[len(w) - 1 :], "it returns"),
         (lambda x, w, s: F.conv1d(x[None, None], w[None, None], stride=s)[0, 0], "ordinary convolution"),
         (lambda x, w, s: torch.cat([a * w for a in x]), "it returns"),
+        (lambda x, w, s: F.pad(by_torch(x, w, s), (0, s)), "length is wrong"),
+        (lambda x, w, s: np.convolve(np.kron(x, [1] + [0] * (s - 1)), w), "length is wrong"),
+        (stride_1, "stride is ignored"),
+        (lambda x, w, s: by_torch(x, w, s) / by_torch(x**0, w**0, s).clamp(min=1), "not averaged"),
+        (first_wins, "overwrite each other"),
         (lambda x, w, s: by_torch(x, w, s) + 1, r"every value is off by \+1"),
         (lambda x, w, s: x.repeat_interleave(s), "`w` changes nothing"),
         (
@@ -144,7 +173,7 @@ WRONG = {
         ),
         (
             lambda x, w, s: F.conv_transpose1d(x[None, None], w[None, None], stride=s, output_padding=s - 1)[0, 0],
-            "it returns",
+            "length is wrong",
         ),
         (lambda x, w, s: by_torch(x, w, s)[None], "keepdim"),
         (spoil, "in place"),

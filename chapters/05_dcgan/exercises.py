@@ -1,5 +1,7 @@
 """Exercises of 05_dcgan."""
 
+import math
+
 from aigc_course.plumbing import rooms
 from aigc_course.plumbing.grading import exercise, noise
 
@@ -22,8 +24,8 @@ def answer_1(truth):
         " is cut off now?",
         "d_loss_to_d no": "the discriminator's loss reaches its own weights, whatever happens to the images.",
         "d_loss_to_g no": "without `.detach()` the discriminator's loss goes on through `fake` to the generator.",
-        "g_loss_to_d no": "the generator's loss goes through the discriminator, whose weights get a gradient too,"
-        " unless `requires_grad_(False)` forbids it.",
+        "g_loss_to_d no": "the generator's loss still goes through the discriminator, whose weights get a gradient:"
+        " `.detach()` cuts only the way that leads from there to the generator.",
         "g_loss_to_g yes": "the generator's loss sees detached images: its way to the generator is cut.",
     }
     return tasks.Words(("yes", "no"), mistakes)
@@ -34,22 +36,23 @@ def answer_1(truth):
     hint="2 C C' k² for each pixel, but for the pixels of which side? A transposed convolution stamps once for each"
     " pixel that it reads.",
     solution="""
-answer_2 = 2 * 64 * 32 * 4**2 * 7**2  # 3,211,264: at the small size
+answer_2 = 2 * 64 * 32 * 6**2 * 7**2  # 7,225,344: at the small size
 """,
-    praise="A convolution after the enlargement, with a kernel of 3, needs 2.25 times as much.",
+    praise="A kernel of 3 after the enlargement would cost the same; our kernel of 4 has 4/9 of it.",
 )
 def answer_2(truth):
     layer = 2 * 64 * 32
     mistakes = {
-        "this counts the output's pixels; a transposed convolution stamps once for each input pixel.": layer * 16 * 196,
-        "this is the convolution with a kernel of 3 after the enlargement.": layer * 9 * 196,
-        "the factor 2 is missing: each multiplication comes with an addition.": truth / 2,
-        "the kernel has 4 × 4 places: its side is 4 here, and squared.": (layer * 4 * 49, layer * 9 * 49, layer * 49),
-        "this is for one pixel, or for one row of them: 7 × 7 are stamped.": (layer * 16, layer * 16 * 7),
+        "this counts the output's pixels; a transposed convolution stamps once for each input pixel.":
+            (layer * 36 * 196, layer * 6 * 196),
+        "this is `up_1` as our page builds it; here the kernel's side is 6.": (layer * 16 * 49, layer * 16 * 196),
+        "the factor 2 counts once: each multiplication comes with an addition.": (truth / 2, truth * 2),
+        "the kernel has 6 × 6 places: its side is squared.": (layer * 6 * 49, layer * 49),
+        "this is for one pixel, or for one row of them: 7 × 7 are stamped.": (layer * 36, layer * 36 * 7),
         "each of 64 channels stamps onto each of 32: the two numbers are multiplied.":
             (truth / 64, truth / 32, truth * 96 / 2048),
         "one image is asked for, and forward: not a batch, and not the backward pass.": (64 * truth, 3 * truth),
-        "so few are far too few: write the number out, not in thousands or millions.": (truth / 1e6, truth / 1e3),
+        "these are the kernel's weights; each of them is used at each pixel that is read.": layer * 18,
     }  # fmt: skip
     return tasks.Number(0.005 * truth, mistakes, begin="Write it as 2 C C' k² times a number of pixels.", low=0)
 
@@ -78,29 +81,45 @@ def smoothed_loss(truth):
     def unsafe(x):
         return (1 + x.exp()).log()
 
+    def once_more(x):
+        return 1 / (1 + (-x).exp())
+
+    def by_probabilities(r, f):
+        return -(0.9 * r.log() + 0.1 * (1 - r).log()).mean() - (1 - f).log().mean()
+
     cases = [(2 * noise(8), 2 * noise(8, seed=1)), (noise(3), noise(5, seed=1)), ([0.5], [-0.5]), ([1.0], [2.0])]
-    overflow = "right for small logits only: exp overflows at 200. `F.softplus` or `binary_cross_entropy_with_logits`"
-    overflow += " does not."
+    overflow = (
+        "right for small logits only: exp overflows, sigmoid rounds to 0 or 1, or BCELoss cuts its logarithm off."
+    )
+    overflow += " `F.softplus` or `binary_cross_entropy_with_logits` does not."
     mistakes = {
-        "the labels are not smoothed: real images still have the target 1.":
-            lambda r, f: ce(r, 1).mean() + ce(f, 0).mean(),
-        "generated images are smoothed; only real ones are to be: a generated image must never be taught as real.":
-            (lambda r, f: ce(r, 0.9).mean() + ce(f, 0.1).mean(), lambda r, f: ce(r, 1).mean() + ce(f, 0.1).mean()),
-        "a target of 0.9 leaves 0.1 for the other outcome: the term with log(1 - D) of real images is missing.":
+        "real images do not have the target 0.9: with 1 nothing is smoothed.": tuple(
+            lambda r, f, t=t: ce(r, t).mean() + ce(f, 0).mean() for t in (1, 0.95, 0.8)
+        ),
+        "generated images are smoothed; only real ones are to be: a generated one is never taught as real.": tuple(
+            lambda r, f, t=t, u=u: ce(r, t).mean() + ce(f, u).mean() for t in (0.9, 1) for u in (0.1, 0.9, 0.05)
+        ),
+        "0.9 is a target, no factor: it leaves 0.1 for the other outcome, the term with log(1 - D) of real images.": (
             lambda r, f: 0.9 * ce(r, 1).mean() + ce(f, 0).mean(),
-        "0.9 and 0.1 are swapped: this teaches that real images are mostly generated.":
-            lambda r, f: ce(r, 0.1).mean() + ce(f, 0).mean(),
-        "this teaches that generated images are real, or real ones generated: positive logits mean real.": (
-            lambda r, f: ce(r, 0.1).mean() + ce(f, 1).mean(), lambda r, f: ce(r, 0.9).mean() + ce(f, 1).mean(),
-            lambda r, f: truth(f, r),
+            lambda r, f: 0.9 * (ce(r, 1).mean() + ce(f, 0).mean()),
+            lambda r, f: ce(r, 1).mean() - math.log(0.9) + ce(f, 0).mean(),
+            lambda r, f: ce(0.9 * r, 1).mean() + ce(f, 0).mean(),
+        ),
+        "0.9 and 0.1, or real and generated images, are swapped: positive logits mean real.": (
+            lambda r, f: ce(r, 0.1).mean() + ce(f, 0).mean(), lambda r, f: ce(r, 0.1).mean() + ce(f, 1).mean(),
+            lambda r, f: ce(r, 0.9).mean() + ce(f, 1).mean(), lambda r, f: truth(f, r),
+        ),
+        "logits are not probabilities: D is the sigmoid of a logit, taken once (`..._with_logits` does it itself).": (
+            lambda r, f: truth(once_more(r), once_more(f)), by_probabilities,
         ),
         "the part of the real or of the generated images is missing, or has the wrong sign.": (
             lambda r, f: ce(r, 0.9).mean(), lambda r, f: ce(f, 0).mean(),
             lambda r, f: ce(r, 0.9).mean() - ce(f, 0).mean(), lambda r, f: ce(f, 0).mean() - ce(r, 0.9).mean(),
         ),
-        "take the mean of each kind by itself, then add the two.": (
+        "take the mean of each kind by itself, then add the two to one number.": (
             lambda r, f: ce(r, 0.9).sum() + ce(f, 0).sum(),
             lambda r, f: (ce(r, 0.9).sum() + ce(f, 0).sum()) / (len(r) + len(f)),
+            lambda r, f: [ce(r, 0.9).mean().item(), ce(f, 0).mean().item()],
         ),
         overflow: (
             lambda r, f: ce(r, 0.9, unsafe).mean() + ce(f, 0, unsafe).mean(),
@@ -125,27 +144,41 @@ def transposed(x, w, stride):
     praise="It equals `F.conv_transpose1d`, and the gradient of `F.conv1d` by its input.",
 )
 def transposed(truth):
-    def last_stamp_wins(x, w, stride):
+    from torch import cat
+
+    def one_stamp_wins(x, w, stride, places):
         y = 0 * truth(x, w, stride)
-        for i in range(len(x)):
+        for i in places:
             y[i * stride : i * stride + len(w)] = x[i] * w
         return y
+
+    def averaged(x, w, stride):
+        return truth(x, w, stride) / truth(0 * x + 1, 0 * w + 1, stride).clamp(min=1)
+
+    def longer(y, n):
+        return cat([y, y.new_zeros(n)])
 
     cases = [(noise(5), noise(4, seed=1), 2), (noise(4, seed=2), noise(3, seed=3), 1), (noise(3), noise(2, seed=1), 3),
              ([2.0], [1.0, 2.0, 3.0, 4.0], 2), ([1.0, 10.0], [1.0, 2.0, 3.0], 2)]  # fmt: skip
     mistakes = {
         "the kernel is turned round: stamp it as it is.": lambda x, w, s: truth(x, w.flip(0), s),
         "the input runs from the end to the start.": lambda x, w, s: truth(x.flip(0), w, s),
-        "the stride is ignored: neighbouring stamps are `stride` places apart.":
-            (lambda x, w, s: truth(x, w, 1), lambda x, w, s: truth(x, w, 2)),
-        "stamps overwrite each other where they overlap; add them up.": last_stamp_wins,
+        "the stride is ignored: neighbouring stamps are `stride` places apart.": (
+            lambda x, w, s: truth(x, w, 1), lambda x, w, s: truth(x, w, 2),
+            lambda x, w, s: longer(truth(x, w, 1), (len(x) - 1) * (s - 1)),
+        ),
+        "stamps overwrite each other where they overlap; add them up.": (
+            lambda x, w, s: one_stamp_wins(x, w, s, range(len(x))),
+            lambda x, w, s: one_stamp_wins(x, w, s, reversed(range(len(x)))),
+        ),
         "the length is wrong: the result has (L - 1) · stride + k places, without padding.": (
             lambda x, w, s: truth(x, w, s)[1:-1], lambda x, w, s: truth(x, w, s)[: len(x) * s],
-            lambda x, w, s: truth(x, w, s)[:-1],
+            lambda x, w, s: truth(x, w, s)[:-1], lambda x, w, s: longer(truth(x, w, s), s),
+            lambda x, w, s: longer(truth(x, w, s), s - 1),
         ),
         "the values are divided; stamps add up, they are not averaged.": (
             lambda x, w, s: truth(x, w, s) / s, lambda x, w, s: truth(x, w, s) / len(w),
-            lambda x, w, s: truth(x, w / w.sum(), s),
+            lambda x, w, s: truth(x, w / w.sum(), s), averaged,
         ),
         "the kernel's or the input's values are not used: each stamp is x[i] times w.":
             (lambda x, w, s: truth(x, 0 * w + 1, s), lambda x, w, s: truth(0 * x + 1, w, s)),

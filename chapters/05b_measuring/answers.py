@@ -26,6 +26,21 @@ def halfway(a, b):
     return k(a, a).fill_diagonal_(0).mean() + k(b, b).fill_diagonal_(0).mean() - 2 * k(a, b).mean()
 
 
+def before_the_power(a, b):
+    def within(x):
+        return ((x @ x.T).fill_diagonal_(0) / x.shape[1] + 1).pow(3).sum() / (len(x) * (len(x) - 1))
+
+    return within(a) + within(b) - 2 * k(a, b).mean()
+
+
+def gaussian(a, b):
+    def mean(x, y, pairs):
+        return ((-(torch.cdist(x, y) ** 2) / 2).exp().sum() - (len(x) if x is y else 0)) / pairs
+
+    n, m = len(a), len(b)
+    return mean(a, a, n * (n - 1)) + mean(b, b, m * (m - 1)) - 2 * mean(a, b, n * m)
+
+
 def loops(a, b):
     def mean(x, y, same):
         rows = [(i, j) for i in range(len(x)) for j in range(len(y)) if not (same and i == j)]
@@ -110,14 +125,19 @@ WRONG = {
     "05b.3": [
         (biased, "biased"),
         (halfway, "the diagonal is taken out of the sum, but the"),
-        (lambda a, b: mmd(a, b, 4), "it returns"),
+        (lambda a, b: mmd(a, b, 4), "the kernel is the third power"),
+        (lambda a, b: off(a) + off(b), "count 1, 1 and -2"),
+        (lambda a, b: off(a) + off(b) - 2 * k(a, b).fill_diagonal_(0).mean(), "no pair is left out"),
+        (before_the_power, "set to 0 before the power counts as 1"),
+        (gaussian, "the kernel is the third power"),
         (lambda a, b: mmd(a, b).clamp(min=0), "negative values are cut off at 0"),
-        (lambda a, b: mmd(a, b).abs().sqrt(), "it returns"),
+        (lambda a, b: mmd(a, b).abs().sqrt(), "a root"),
+        (lambda a, b: mmd(a, b).clamp(min=0) ** 0.5, "a root"),
         (lambda a, b: -mmd(a, b), "minus"),
-        (lambda a, b: k(a, b), "it returns"),
-        (lambda a, b: k(a, b).mean(), "it returns"),
+        (lambda a, b: k(a, b), "count 1, 1 and -2.*And a mean over all values is missing"),
+        (lambda a, b: k(a, b).mean(), "count 1, 1 and -2"),
         (lambda a, b: off(a) + off(b) - 2 * k(a, b)[:3, :3].fill_diagonal_(0).sum() / 6, "it returns"),
-        (lambda a, b: (a.mean(0) - b.mean(0)).norm(), "this is the squared distance of the means"),
+        (lambda a, b: (a.mean(0) - b.mean(0)).norm(), "squared distance of the means.*And this is the root of that"),
         (lambda a, b: mmd(a - a.mean(0), b - b.mean(0)), "it returns"),
         (lambda a, b: mmd(a, b) / 2, "half"),
         (lambda a, b: 100 * mmd(a, b), "this is in per cent"),

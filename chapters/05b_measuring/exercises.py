@@ -73,34 +73,60 @@ def my_kernel_distance(a, b):
     praise="This is the kernel distance, unbiased; single values may be negative.",
 )
 def my_kernel_distance(truth):
-    def mmd(kernel=lambda p, x: (p / x.shape[1] + 1) ** 3, a=1, b=1, mixed=-2, pairs=lambda n: n * (n - 1), off=1):
-        def within(x):
-            k = kernel(x @ x.T, x)
-            return (k.sum() - off * k.trace()) / pairs(len(x))
+    import torch
 
-        return lambda x, y: a * within(x) + b * within(y) + mixed * kernel(x @ y.T, x).mean()
+    def cubic(x, y):
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    def mmd(kernel=cubic, a=1, b=1, mixed=-2, pairs=lambda n: n * (n - 1), off=1, between=torch.mean, one=0):
+        def within(x):
+            k = kernel(x, x)
+            return (k.sum() - off * k.trace() + one * len(x)) / pairs(len(x))
+
+        return lambda x, y: a * within(x) + b * within(y) + mixed * between(kernel(x, y))
+
+    def bell(width):  # a Gaussian kernel
+        return mmd(lambda x, y: (-torch.cdist(x, y).square() / width(x.shape[1])).exp())
 
     cases = [(noise(6, 4), 0.5 + noise(9, 4, seed=1)), (noise(5, 1), noise(3, 1, seed=1)),
              (noise(2, 3), noise(4, 3, seed=3)), ([[0.0], [1.0]], [[0.0], [1.0]])]  # fmt: skip
     mistakes = {
-        "pairs of a point and itself are counted: this is the biased estimate, too large on average.":
-            mmd(pairs=lambda n: n * n, off=0),
+        "pairs of a point and itself are counted: this is biased, too large on average. A diagonal that is set to 0"
+        " before the power counts as 1.":
+            (mmd(pairs=lambda n: n * n, off=0), mmd(one=1), mmd(one=1, pairs=lambda n: n * n)),
         "the diagonal is taken out of the sum, but the mean still divides by n², or the other way round: how many"
-        " pairs are left?": (mmd(pairs=lambda n: n * n), mmd(off=0), mmd(pairs=lambda n: n * (n - 1) / 2)),
-        "the mean over mixed pairs counts -2: twice, and with a minus.": (mmd(mixed=-1), mmd(mixed=2), mmd(mixed=0)),
-        "the mean over pairs of a is missing, or that over pairs of b.": (mmd(a=0), mmd(b=0)),
-        "the kernel is the third power, of x·y / D + 1.": (
-            mmd(lambda p, x: (p / x.shape[1] + 1) ** 2), mmd(lambda p, x: p / x.shape[1] + 1),
-            mmd(lambda p, x: (p / x.shape[1]) ** 3), mmd(lambda p, x: p / x.shape[1]),
+        " pairs are left?": (mmd(pairs=lambda n: n * n), mmd(off=0), mmd(pairs=lambda n: n * (n - 1) / 2),
+                                mmd(pairs=lambda n: 2 * n * (n - 1))),
+        "the three means count 1, 1 and -2: one of them is missing, or counts otherwise.": (
+            mmd(mixed=-1), mmd(mixed=2), mmd(mixed=1), mmd(mixed=0), mmd(a=0), mmd(b=0), mmd(a=0, b=0),
+            mmd(a=0, b=0, mixed=1), mmd(a=0, b=0, mixed=-1), mmd(a=-1, b=-1, mixed=1), mmd(b=-1),
         ),
-        "x·y is divided by D, the number of dimensions: not left as it is, and not by its root or by N.": (
-            mmd(lambda p, x: (p + 1) ** 3), mmd(lambda p, x: (p / x.shape[1] ** 0.5 + 1) ** 3),
-            mmd(lambda p, x: (p / len(x) + 1) ** 3),
+        "the kernel is the third power, of x·y / D + 1; x·y alone gives the squared distance of the means.": (
+            mmd(lambda x, y: (x @ y.T / x.shape[1] + 1) ** 2), mmd(lambda x, y: x @ y.T / x.shape[1] + 1),
+            mmd(lambda x, y: (x @ y.T / x.shape[1]) ** 3), mmd(lambda x, y: x @ y.T / x.shape[1]),
+            mmd(lambda x, y: (x @ y.T / x.shape[1] + 1) ** 4), mmd(lambda x, y: 3 * (x @ y.T / x.shape[1] + 1)),
+            mmd(lambda x, y: x @ y.T), lambda a, b: (a.mean(0) - b.mean(0)).square().sum(),
+            bell(lambda D: 1), bell(lambda D: 2), bell(lambda D: D), bell(lambda D: 2 * D),
         ),
-        "this is the squared distance of the means; the kernel sees more.":
-            lambda a, b: (a.mean(0) - b.mean(0)).square().sum(),
-        "the sums over pairs are not divided by the numbers of pairs.": (
+        "x·y is divided by D, the number of dimensions: not left as it is, not by its root or by N, and nothing else"
+        " is.": (
+            mmd(lambda x, y: (x @ y.T + 1) ** 3), mmd(lambda x, y: (x @ y.T / x.shape[1] ** 0.5 + 1) ** 3),
+            mmd(lambda x, y: (x @ y.T / len(x) + 1) ** 3), mmd(lambda x, y: (x @ y.T + 1) ** 3 / x.shape[1]),
+            mmd(lambda x, y: ((x @ y.T + 1) / x.shape[1]) ** 3), mmd(lambda x, y: (x @ y.T) ** 3 / x.shape[1] + 1),
+            mmd(lambda x, y: (x @ y.T / x.shape[1] ** 2 + 1) ** 3),
+        ),
+        "between the sets no pair is left out: row i of a and row i of b are two points.": (
+            mmd(between=lambda k: (k.sum() - k.trace()) / (k.numel() - min(k.shape))),
+            mmd(between=lambda k: (k.sum() - k.trace()) / k.numel()), mmd(between=lambda k: k.diagonal().mean()),
+        ),
+        "each sum over pairs is divided by the number of its own pairs.": (
             mmd(pairs=lambda n: 1), lambda a, b: mmd(pairs=lambda n: 1, mixed=-2 * len(a) * len(b))(a, b),
+            lambda a, b: mmd(pairs=lambda n: len(a) * len(b))(a, b),
+            lambda a, b: mmd(pairs=lambda n: len(a) * (len(a) - 1))(a, b), mmd(pairs=lambda n: n),
+        ),
+        "this is a root; the kernel distance is the squared discrepancy, and may be negative.": (
+            lambda a, b: truth(a, b).sqrt(), lambda a, b: truth(a, b).abs().sqrt(),
+            lambda a, b: truth(a, b).clamp(min=0).sqrt(),
         ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes)

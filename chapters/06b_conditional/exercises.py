@@ -1,9 +1,22 @@
 """Exercises of 06b_conditional."""
 
+import re
+from collections.abc import Mapping
+
 from aigc_course.plumbing import rooms
 from aigc_course.plumbing.grading import exercise, noise
 
 tasks = rooms.shared("tasks")
+
+
+class NearOrFar(tasks.Words):
+    """The words of the page's text, too: "far off", "still near"."""
+
+    def grade(self, answer, truth):
+        if isinstance(answer, Mapping):
+            longer = re.compile(r"^\W*still\s+(?=near)|(?<=far)[\s-]+off(?=\W*$)", re.IGNORECASE)
+            answer = {key: longer.sub("", word) if isinstance(word, str) else word for key, word in answer.items()}
+        super().grade(answer, truth)
 
 
 @exercise(
@@ -26,7 +39,7 @@ def answer_1(truth):
         " it is always the same one.",
         "stamp_within near": "within a class the stamp has no spread at all, and a Fréchet distance compares spreads.",
     }
-    return tasks.Words(("near", "far"), mistakes)
+    return NearOrFar(("near", "far"), mistakes)
 
 
 @exercise(
@@ -34,23 +47,26 @@ def answer_1(truth):
     hint="Two ways lead to a hit: the digit is right and the judge says so; or the digit is another one, and the judge"
     " errs to just the one that was asked for. How likely is each?",
     solution="""
-right = 0.8 * 0.9  # the digit asked for, and recognised
-lucky = 0.2 * 0.1 / 9  # another digit, and the judge's error, one of nine, is the one asked for
-answer_2 = right + lucky  # 0.7222
+right = 0.6 * 0.7  # the digit asked for, and recognised
+lucky = 0.4 * 0.3 / 9  # another digit, and the judge's error, one of nine, is the one asked for
+answer_2 = right + lucky  # 0.433
 """,
-    praise="A judge who errs lowers what is measured: print the accuracy of real images beside it.",
+    praise="A judge that errs lowers what is measured: print the accuracy of real images beside it.",
 )
 def answer_2(truth):
     mistakes = {
-        "a wrong digit can count as a hit too: the judge may take it for the one that was asked for.": 0.72,
-        "the judge's error has nine directions, and only one of them is the digit that was asked for.": 0.74,
-        "this is how often the generator obeys; the judge errs on right digits too.": (0.8, 0.8 + 0.2 * 0.1 / 9),
-        "this is the judge's accuracy on real images; the generator does not always obey.": 0.9,
-        "this is the share of misses.": 1 - 0.72 - 0.02 / 9,
-        "an error is one of the nine others, not one of ten.": 0.72 + 0.2 * 0.1 / 10,
-        "the two shares of errors are added; both must go right at once, so multiply.": (0.7, 0.85),
-    }
-    return tasks.Number(0.00005, mistakes, begin="Multiply along each of the two ways to a hit, then add.", low=0)
+        "a wrong digit can count as a hit too: the judge may take it for the one that was asked for.": 0.42,
+        "the judge's error has nine directions, and only one of them is the digit that was asked for.": 0.42 + 0.12,
+        "this is how often the generator obeys; the judge errs on right digits too.": (0.6, 0.6 + 0.4 * 0.3 / 9),
+        "this is the judge's accuracy on real images; the generator does not always obey.": 0.7,
+        "this is the share of misses.": 1 - 0.42 - 0.12 / 9,
+        "an error is one of the nine others, not one of ten.": 0.42 + 0.4 * 0.3 / 10,
+        "the two shares are added or averaged; both must go right at once, so multiply.": (0.3, 0.65),
+        "each of the nine wrong digits can be taken for the one that was asked for: add up all nine.":
+            0.42 + 0.4 * 0.3 / 81,
+    }  # fmt: skip
+    begin = "Multiply along each of the two ways to a hit, then add."
+    return tasks.Number(0.0005, mistakes, begin, low=0, high=1)
 
 
 @exercise(

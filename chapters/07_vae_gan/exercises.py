@@ -1,5 +1,6 @@
 """Exercises of 07_vae_gan."""
 
+import re
 from collections.abc import Mapping
 from itertools import product
 
@@ -30,7 +31,9 @@ class Terms(tasks.Words):
     def flat(self, answer, truth):
         said = {}
         for network in truth:
-            terms = [answer[network]] if answer[network] and isinstance(answer[network], str) else answer[network]
+            terms = answer[network].tolist() if hasattr(answer[network], "tolist") else answer[network]  # of an array
+            terms = re.findall(r"[^\s,;+&/]+", terms) if isinstance(terms, str) else terms
+            terms = [term for term, counts in terms.items() if counts] if isinstance(terms, Mapping) else terms
             if terms is None or terms is ... or hasattr(terms, "__len__") and not len(terms):
                 raise NotAttempted(f'"{network}" has no terms yet.')
             try:

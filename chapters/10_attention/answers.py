@@ -69,6 +69,21 @@ def rotate_half(x, places):  # in the manner of many libraries
     return x * angle.cos() + torch.cat([-x[:, d // 2 :], x[:, : d // 2]], 1) * angle.sin()
 
 
+def rotate_in_turn(x, places):  # b is made of the new a
+    d = x.shape[1]
+    angle = places[:, None] * 10_000 ** (-torch.arange(0, d, 2) / d)
+    a, b = x[:, : d // 2].clone(), x[:, d // 2 :].clone()
+    a = a * angle.cos() - b * angle.sin()
+    b = a * angle.sin() + b * angle.cos()
+    return torch.cat([a, b], 1)
+
+
+def rotate_interleaved(x, places):
+    d = x.shape[1]
+    angle = torch.outer(places, 1 / 10_000 ** (torch.arange(0, d, 2) / d)).repeat_interleave(2, dim=1)
+    return x * angle.cos() + torch.cat([-x[:, d // 2 :], x[:, : d // 2]], 1) * angle.sin()
+
+
 def rotate_numpy(x, places):
     x, places, d = np.asarray(x), np.asarray(places), x.shape[1]
     angle = places[:, None] * 10_000.0 ** (-np.arange(0, d, 2) / d)
@@ -157,7 +172,15 @@ WRONG = {
         (36.42, "swapped"),
         (25, "plain mean"),
         (16, "base 2"),
-        (50, "never above 40"),
+        (50, "do not sum to 1"),
+        (60, "never above 40"),
+        (10 * math.e + 40, "do not sum to 1"),
+        (10 / (1 + math.exp(-2)) + 40 / 2, "do not sum to 1"),
+        (21.33, "a cosine"),
+        (5.27, "before the softmax"),
+        (31.93, "swapped"),
+        (13.6, "two decimals"),
+        (10, "both keys have a weight"),
         (30, "smaller than 30"),
         ("thirteen", "must be one number"),
         (math.nan, "finite"),
@@ -175,6 +198,18 @@ WRONG = {
         ),
         (attend_in_place, "in place"),
         (attend_soft, "the future still leaks, a little"),
+        (lambda q, k, v: (q @ k.mT).softmax(-1) @ v, "sees the future.*as printed"),
+        (
+            lambda q, k, v: (
+                (q @ k.mT / q.shape[-1] ** 0.5 + torch.ones(q.shape[1], q.shape[1]).triu(1) * -math.inf).softmax(-1) @ v
+            ),
+            "0 times infinity",
+        ),
+        (lambda q, k, v: (1 - torch.ones(q.shape[1], q.shape[1]).tril()) * -math.inf @ v, "0 times infinity"),
+        (lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5).tril() @ v, "or is missing"),
+        (lambda q, k, v: attend(q, k, v, scale=lambda q: 1) / math.sqrt(q.shape[-1]), "nor after the softmax"),
+        (lambda q, k, v: attend(q, k, v, values=q), "each other's part"),
+        (lambda q, k, v: attend(q, k, v, mask="strict").nan_to_num(), "off by one"),
         (lambda q, k, v: torch.stack([v[:, : t + 1].mean(1) for t in range(v.shape[1])], 1), "`q` changes nothing"),
         (lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5).tril().softmax(-1) @ v, "the mask does not work"),
         (lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1).tril() @ v, "the mask does not work"),
@@ -187,9 +222,14 @@ WRONG = {
         (lambda x, p: rotate(x, p, base=100.0), "the speeds are wrong"),
         (lambda x, p: rotate(x, p, exponent=lambda i, d: -2 * i / (d / 2)), "the speeds are wrong"),
         (lambda x, p: rotate(x, torch.zeros_like(p)), "nothing is turned, or in the other direction"),
-        (lambda x, p: rotate(x, p / len(p)), "it returns"),
-        (lambda x, p: x + rotate(x, p), "it returns"),
-        (lambda x, p: rotate(x, p.flip(0)), "it returns"),
+        (lambda x, p: rotate(x, p / len(p)), "or divided"),
+        (lambda x, p: rotate(x, p.long()), "as whole numbers"),
+        (lambda x, p: x + rotate(x, p), "nothing is added"),
+        (lambda x, p: rotate(x, p.flip(0)), "in another order"),
+        (rotate_in_turn, "the old a and b"),
+        (rotate_interleaved, "do not take or weave"),
+        (lambda x, p: rotate(x, p, base=math.e), "the speeds are wrong"),
+        (lambda x, p: rotate(x, p, exponent=lambda i, d: -2 * (d / 2 - 1 - i) / d), "the speeds are wrong"),
         (lambda x, p: rotate(x, p.cummax(0).values), "it returns"),
         (lambda x, p: rotate_half(x, p) * 2, "twice"),
         (lambda x, p: rotate(x, p.clamp(max=9)), "it returns"),

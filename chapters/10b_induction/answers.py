@@ -30,6 +30,13 @@ def score_matrix(weights, tokens):
     return weights[has, (latest + 1)[has]].mean() if has.any() else 0
 
 
+def score_apart(weights, tokens):
+    w, t = weights.tolist(), tokens.tolist()
+    pairs = [(i, max(j for j in range(i) if t[j] == t[i])) for i in range(len(t)) if t[i] in t[:i]]
+    found = [w[i][j + 1] for i, j in pairs if j + 1 < i]
+    return sum(found) / max(1, len(found))
+
+
 RIGHT = {
     "10b.1": [
         {"three_back": "One", "most_frequent": " one ", "what_followed": "TWO."},
@@ -77,13 +84,22 @@ WRONG = {
         (31, "number of distances"),
         (3.2, "per cent"),
         (0.5, "smaller than 0.5"),
+        (1 / 39, "must fit in"),
+        (0.25, "the piece's share"),
+        (0.2, "the piece's share"),
+        (0.0588, "share in section 1"),
+        (9 / 310, "leaves out the first"),
         (1 / 64, "larger than"),
         ("a third", "must be one number"),
     ],
     "10b.3": [
-        (lambda w, t: w * 1.0, "this is the weight of a place on itself, or the"),
-        (lambda w, t: score(w, t, over=lambda p: len(set(t.tolist()))), "it returns"),
-        (lambda w, t: score(w, t, place=lambda t, s: s + 2 if s + 2 < len(w) else s), "it returns"),
+        (lambda w, t: w * 1.0, "of a place on itself, or the mean"),
+        (lambda w, t: score(w, t, over=lambda p: len(set(t.tolist()))), "divided by another number"),
+        (lambda w, t: score(w, t, place=lambda t, s: min(s + 2, t)), "farther on"),
+        (lambda w, t: score(np.roll(w, 1, 0), t), "of another row"),
+        (lambda w, t: score(w, t, place=lambda t, s: t - 1), "a previous-token head"),
+        (lambda w, t: score(torch.eye(len(w))[w.argmax(1)], t), "how often the largest weight"),
+        (score_apart, "right after its previous occurrence"),
         (lambda w, t: score(w, t, place=lambda t, s: max(0, t - s)), "it returns"),
         (lambda w, t: score_last_seen(w, t) ** 2, "this is the square of what is due"),
         (lambda w, t: 1 - score_last_seen(w, t), "one minus"),
@@ -95,7 +111,7 @@ WRONG = {
         (lambda w, t: score_last_seen(w.softmax(1), t), "it returns"),
         (
             lambda w, t: torch.stack([w[i, i] for i in range(len(t))]).mean(),
-            "this is the weight of a place on itself, or the",
+            "of a place on itself, or the mean",
         ),
         (lambda w, t: score(w.log(), t), "it returns"),
         (lambda w, t: score(w, t, pick=min, place=lambda t, s: s + 1), "first occurrence"),

@@ -44,14 +44,17 @@ answer_2 = 1 / (40 - 10 + 1)  # 0.032
 def answer_2(truth):
     mistakes = {
         "off by one: from place 0 to place 30, both included, it can begin at 31 places.": (1 / 30, 1 / 29, 1 / 32),
-        "a piece of 10 cannot begin at each of the 40 places: it must fit in.": 1 / 40,
-        "this is a share of the places in the piece; at how many places can it begin?": (1 / 10, 1 / 9),
+        "a piece of 10 cannot begin at each of the 40 places: it must fit in.": (1 / 40, 1 / 39, 1 / 41),
+        "this is a share of the places in the piece, or the piece's share of the places; at how many can it begin?":
+            (1 / 10, 1 / 9, 10 / 40, 10 / 50, 10 / 41, 9 / 40),
         "not each of the 50 places that are read can be the answer's.": (1 / 50, 1 / 49),
-        "this is the number of distances; asked for is the share that is right.": (31.0, 30.0),
-        "this is in per cent; asked for is a share.": (100 / 31, 3.2, 3.23),
+        "this is the number of distances, or in per cent; asked for is a share.": (31.0, 30.0, 100 / 31, 3.2, 3.23),
         "this is the share that is wrong.": (30 / 31, 0.97),
-        "this is how many of the 10 symbols are right; asked for is the share of them.": (10 / 31, 0.32),
-    }
+        "this is how many of the 10 symbols are right, or leaves out the first of them; asked for is the share of all"
+        " 10.": (10 / 31, 0.32, 9 / 31, 9 / 310),
+        "this is the share in section 1, with 32 symbols and a piece of 16; here there are 40, and 10.":
+            (1 / 17, 0.06, 1 / 16, 0.04),
+    }  # fmt: skip
     return tasks.Number(0.0005, mistakes, begin="Count the places at which the piece can begin.", low=0, high=1)
 
 
@@ -76,13 +79,17 @@ def induction_score(weights, tokens):
 def induction_score(truth):
     import torch
 
-    def score(place=lambda t, s: s + 1, pick=max, over=lambda n, T: n, turned=False):
+    def score(place=lambda t, s: s + 1, pick=max, over=lambda n, ids: n, turned=False, row=lambda t: t, apart=0):
         def wrong(w, tokens):
             w, ids = (w.T if turned else w), tokens.tolist()
             pairs = [(t, pick(s for s in range(t) if ids[s] == ids[t])) for t in range(len(ids)) if ids[t] in ids[:t]]
-            return sum(float(w[t, place(t, s)]) for t, s in pairs) / max(1, over(len(pairs), len(ids)))
+            pairs = [(t, s) for t, s in pairs if t - s > apart]
+            return sum(float(w[row(t), place(t, s)]) for t, s in pairs) / max(1, over(len(pairs), ids))
 
         return wrong
+
+    def found(w, tokens):  # how often the largest weight is there
+        return score()((w == w.amax(dim=1, keepdim=True)).float(), tokens)
 
     def all_pairs(w, tokens):
         ids = tokens.tolist()
@@ -97,18 +104,26 @@ def induction_score(truth):
              case(6, 21, 11, 31, 21, 1, 41, 11), ([[1.0, 0.0], [0.25, 0.75]], torch.tensor([8, 8]))]  # fmt: skip
     none = "right where a token occurs twice, but not where none does: the score is 0 there."
     mistakes = {
-        "this is the weight on the previous occurrence itself, or on the place before it; asked for is the one after.":
-            (score(lambda t, s: s), score(lambda t, s: s - 1), score(lambda t, s: s, pick=min)),
+        "this is the weight on the previous occurrence itself, or on a place before it or farther on, or of another"
+        " row; asked for is the one after, in row t.": (
+            score(lambda t, s: s), score(lambda t, s: s - 1), score(lambda t, s: s, pick=min),
+            score(lambda t, s: min(s + 2, t)), score(row=lambda t: t - 1),
+        ),
         "the first occurrence is taken, or all are; asked for is the most recent one.": (score(pick=min), all_pairs),
-        "the mean runs over all places; only those with a previous occurrence count.":
-            (score(over=lambda n, T: T), score(over=lambda n, T: T - 1)),
-        "the weights are added up; their mean is asked for.": score(over=lambda n, T: 1),
+        "the weights are added up, or divided by another number than that of the places with a previous occurrence.": (
+            score(over=lambda n, ids: 1), score(over=lambda n, ids: len(ids)), score(over=lambda n, ids: len(ids) - 1),
+            score(over=lambda n, ids: len(set(ids))), score(over=lambda n, ids: n + 1),
+        ),
         "rows and columns are swapped: the row is the place that looks.":
             (score(turned=True), score(lambda t, s: s, turned=True)),
-        "this is the weight on the place before: it finds a previous-token head.":
-            (score(lambda t, s: t - 1), lambda w, tokens: w.diagonal(-1).mean()),
-        "this is the weight of a place on itself, or the mean of the whole map; which of its entries are asked for?":
-            (score(lambda t, s: t), lambda w, tokens: w.mean(), lambda w, tokens: w.diagonal().mean()),
+        "this is the weight on the place before, as of a previous-token head, or of a place on itself, or the mean of"
+        " the map; which of its entries are asked for?": (
+            score(lambda t, s: t - 1), lambda w, tokens: w.diagonal(-1).mean(),
+            score(lambda t, s: t), lambda w, tokens: w.mean(), lambda w, tokens: w.diagonal().mean(),
+        ),
+        "this is how often the largest weight is there, or the largest one itself; the mean of the weights is asked"
+        " for.": (found, lambda w, tokens: w.max()),
+        "a place right after its previous occurrence counts, too: s + 1 is then t itself.": score(apart=1),
         none: lambda w, tokens: truth(w, tokens) if len(tokens.unique()) < len(tokens) else math.nan,
     }  # fmt: skip
     return tasks.Function(cases, mistakes, edges={none: [case(3, 4, 2, 9, 0)]})

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 def said(**changes):
     renamed = {key.replace("_", " "): word for key, word in changes.items()}
-    return {"best order": "rises", "validation nats": "falls", "training nats": "rises"} | renamed
+    return {"validation nats": "falls", "training nats": "rises"} | renamed
 
 
 def ce(logits, ids, reduction="mean"):
@@ -75,9 +75,10 @@ def in_place_discount(counts, shorter, d):
 RIGHT = {
     "11.1": [
         said(),
-        {"best order": " Rises", "validation nats": "falls.", "training nats": "RISES"},
+        {"validation nats": "falls.", "training nats": " RISES"},
         said() | {"why": "sparse"},
-        said() | {"best order": "'rises'\n"},
+        said() | {"training nats": "'rises'\n"},
+        said() | {"best order": "stays"},
         said() | {"training nats": "\tRises!", "validation nats": "“falls”"},
     ],
     "11.2": [
@@ -92,6 +93,11 @@ RIGHT = {
         "≈1.56",
         -math.log(1 / 512) / 4,
         "1.5596\n",
+        "1.56 nats per character",
+        "1.56 nats/character",
+        "1.56 nats a character",
+        "1,56",
+        "≈ 1,5596 nats per char",
     ],
     "11.3": [
         loss,
@@ -133,19 +139,26 @@ RIGHT = {
 
 WRONG = {
     "11.1": [
-        (said(best_order="falls"), "does not fall"),
-        (said(best_order="stays", training_nats="falls"), "does not stay.*And.*does not fall"),
+        (said(training_nats="falls"), "does not fall"),
+        (said(validation_nats="stays", training_nats="falls"), "does not stay.*And.*does not fall"),
         (said(validation_nats="rises", training_nats="stays"), "every estimate.*And.*by heart"),
+        (said(validation_nats="rises", training_nats="falls"), "both are the wrong way"),
         (said(training_nats="explodes"), "must be"),
-        (said(best_order=3), "must be"),
-        ({"best order": "rises"}, "keys"),
+        (said(validation_nats=3), "must be"),
+        ({"training nats": "rises"}, "keys"),
         ("rises", "dict"),
     ],
     "11.2": [
         (2.25, "base 2 or 10"),
         (6.24, "whole text"),
         (-1.56, "log-probability"),
-        (1.386, "log of the mean"),
+        (1.386, "mean of four logarithms"),
+        (1.705, "before the logarithm"),
+        (3.246, "multiply"),
+        (0.693, "not all counted"),
+        ("0.303", "one distribution"),
+        (1.55, "larger than"),
+        (1.569, "smaller than"),
         (4.76, "perplexity"),
         (0.25, "a probability"),
         (1.213, "one distribution"),
@@ -171,9 +184,16 @@ WRONG = {
         (lambda x: x, "raises `TypeError"),
         (torch.tensor(1.0), "the answer must be the function"),
         (lambda x, y: (x[:, :-1].argmax(-1) != y[:, 1:]).double().mean(), "it returns"),
-        (lambda x, y: loss(x[:1], y[:1]), "it returns"),
+        (lambda x, y: loss(x[:1], y[:1]), "only some of the predictions"),
+        (lambda x, y: ce(x[:, 1:-1], y[:, 2:]), "only some of the predictions"),
+        (lambda x, y: F.cross_entropy(x[:-1].flatten(0, 1), y[1:].flatten()), "another text's"),
+        (lambda x, y: ce(x, F.pad(y[:, 1:], (0, 1))), "0 is a symbol"),
+        (lambda x, y: -x[:, :-1].log().gather(-1, y[:, 1:, None]).mean(), "they have no logarithm"),
+        (lambda x, y: -(F.one_hot(y[:, 1:], x.shape[-1]) * x[:, :-1].log_softmax(-1)).mean(), "not over V"),
+        (lambda x, y: F.cross_entropy(x[:, :-1].transpose(1, 2), y[:, 1:], label_smoothing=0.1), "it returns"),
         (lambda x, y: F.mse_loss(x[:, :-1].softmax(-1), F.one_hot(y[:, 1:], x.shape[-1]).float()), "it returns"),
         (lambda x, y: ce(x[:, :-1].log_softmax(1), y[:, 1:]), "it returns"),
+        (lambda x, y: -x.log_softmax(1)[:, :-1].gather(-1, y[:, 1:, None]).mean(), "the softmax is over the symbols"),
     ],
     "11.4": [
         (in_place_discount, "in place"),
@@ -191,7 +211,12 @@ WRONG = {
         (lambda c, s, d: s, "`counts` changes nothing"),
         (rule(lambda c, s, d, C, n: torch.maximum(c / C, s)), "it returns"),
         (rule(lambda c, s, d, C, n: (c / C).where(c > 0, s)), "it returns"),
-        (rule(lambda c, s, d, C, n: ((c - d).clamp(min=0) + d * n * s) / (C - d * n)), "it returns"),
+        (rule(lambda c, s, d, C, n: ((c - d).clamp(min=0) + d * n * s) / (C - d * n)), "by nothing else"),
+        (rule(lambda c, s, d, C, n: ((c - d).clamp(min=0) / C).where(c > 0, d * n / C * s)), "goes to the wrong place"),
+        (rule(lambda c, s, d, C, n: ((c - d).clamp(min=0) + d * n * (s - d).clamp(min=0)) / C), "as `shorter` says"),
+        (rule(lambda c, s, d, C, n: ((c - d).clamp(min=0) + d * (c == 1).sum(1, keepdim=True) * s) / C), "once"),
+        (rule(lambda c, s, d, C, n: ((c - d).abs() + d * n * s) / C), "Cut it off"),
+        (rule(lambda c, s, d, C, n: (c + d + d * n * s) / C), "nothing to add"),
         (lambda c, s, d: (c + d) / (c + d).sum(1, keepdim=True), "`shorter` changes nothing"),
     ],
 }  # fmt: skip

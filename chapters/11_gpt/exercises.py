@@ -1,6 +1,7 @@
 """Exercises of 11_gpt."""
 
 import math
+import re
 
 from aigc_course.plumbing import rooms
 from aigc_course.plumbing.grading import exercise, noise
@@ -13,17 +14,14 @@ tasks = rooms.shared("tasks")
     hint="A count is worth something once it has been seen several times. With ten times the text, how often has a"
     " context of seven characters been seen? And can a table of the same order still know its own text by heart?",
     solution="""
-# Longer contexts are seen often enough to help; no table knows so much text by heart.
-answer_1 = {"best order": "rises", "validation nats": "falls", "training nats": "rises"}
+# Contexts are seen often enough to help; no table knows so much text by heart.
+answer_1 = {"validation nats": "falls", "training nats": "rises"}
 """,
     praise="The two losses come closer to each other: that is what more data does to any model.",
 )
 def answer_1(truth):
     mistakes = {
-        "best order falls, validation nats rises, training nats falls": "all three are the wrong way round.",
-        "best order falls": "the best order does not fall: with more text a longer context has been seen more often.",
-        "best order stays": "the best order does not stay: where counting stops improving depends on the amount of"
-        " text, because the counts of long contexts are too thin.",
+        "validation nats rises, training nats falls": "both are the wrong way round.",
         "validation nats rises": "the validation loss does not rise: every estimate comes from more counts.",
         "validation nats stays": "the validation loss does not stay: every estimate comes from more counts.",
         "training nats falls": "the training loss does not fall: a context that occurred once had one known successor,"
@@ -32,6 +30,15 @@ def answer_1(truth):
         " now occur with several successors.",
     }
     return tasks.Words(("rises", "falls", "stays"), mistakes)
+
+
+class PerCharacter(tasks.Number):
+    """A number below 10, perhaps with its unit, such as "nats per character", or a decimal comma."""
+
+    def grade(self, answer, truth):
+        if isinstance(answer, str):
+            answer = re.sub(r"\s*(per|/|a) *char\w*", "", answer).replace(",", ".")
+        super().grade(answer, truth)
 
 
 @exercise(
@@ -48,18 +55,20 @@ answer_2 = -sum(math.log(x) for x in p) / len(p)  # 1.5596 nats, 2.25 bits
 def answer_2(truth):
     ln2 = math.log(2)
     mistakes = {
-        "nats take the natural logarithm; this has base 2 or 10.": (2.25, 9.0, truth / math.log(10)),
+        "nats take the natural logarithm; this has base 2 or 10, or bits were divided by ln 2: multiply.":
+            (2.25, 9.0, truth / math.log(10), 2.25 / ln2, 9 / ln2),
         "this is the whole text, or a part of it; per character it is shared by four.": (9 * ln2, 3 * ln2, 4.5 * ln2),
         "this is a log-probability; the loss is minus its mean.": (-truth, -9 * ln2),
-        "this is minus the log of the mean probability; take the mean of the logarithms.": 2 * ln2,
+        "the mean of four logarithms is asked for: here the mean was taken before the logarithm, or ⅛ counted once.":
+            (2 * ln2, math.log(5.5), 5.5),
         "this is the perplexity; its logarithm is asked for.": math.exp(truth),
         "this is a probability, of the text or a mean one; the loss is minus the mean of the logarithms.":
             (0.25, 1 / 512, math.exp(-truth)),
         "this is the entropy of the four numbers as if they were one distribution: each is the probability of a"
-        " character that came, so each logarithm counts once.": (1.75 * ln2, 1.75),
-        "the logarithms are not all counted: ln ½, ln ¼ and twice ln ⅛.": (1.5 * ln2, 6 * ln2),
+        " character that came, so each logarithm counts once.": (1.75 * ln2, 1.75, 1.75 * ln2 / 4),
+        "the logarithms are not all counted: ln ½, ln ¼ and twice ln ⅛.": (1.5 * ln2, 6 * ln2, 2.5 * ln2, ln2),
     }  # fmt: skip
-    return tasks.Number(0.01, mistakes, begin="Begin with the first character: -ln ½ = 0.693.", low=0)
+    return PerCharacter(0.006, mistakes, begin="Begin with the first character: -ln ½ = 0.693.", low=0)
 
 
 @exercise(
@@ -87,30 +96,48 @@ def my_loss(truth):
 
     cases = [(noise(2, 5, 7), ids(7, 2, 5)), (noise(3, 8, 4, seed=1), ids(4, 3, 8)), (noise(1, 4, 5), ids(5, 1, 4)),
              (noise(2, 3, 2, seed=2), torch.tensor([[0, 1, 1], [1, 0, 0]]))]  # fmt: skip
+
+    def some(x, y, texts=slice(None), places=slice(None)):
+        return ce(x[texts, :-1][:, places], y[texts, 1:][:, places])
+
     mistakes = {
         "the labels are not shifted: the model is asked for the character that it is given, and learns to copy.":
             (ce, lambda x, y: ce(x[:, :-1], y[:, :-1]), lambda x, y: ce(x[:, 1:], y[:, 1:])),
-        "the shift goes the wrong way: this asks each place for the character before it.":
-            (lambda x, y: ce(x[:, 1:], y[:, :-1]), lambda x, y: ce(x, y.roll(1, 1))),
+        "the shift goes wrong: place t predicts the character at t + 1 of the same text, not the one before, not the"
+        " one after that, and not another text's.": (
+            lambda x, y: ce(x[:, 1:], y[:, :-1]), lambda x, y: ce(x, y.roll(1, 1)),
+            lambda x, y: ce(x[:, :-2], y[:, 2:]), lambda x, y: ce(x[:-1], y[1:]),
+        ),
         "the last place of a text is asked for the first character of one: `roll` wraps around, and after flattening"
         " the shift runs into the next text. It has no answer; leave it out.": (
             lambda x, y: ce(x, y.roll(-1, 1)), lambda x, y: ce(x.flatten(0, 1)[None, :-1], y.flatten()[None, 1:]),
         ),
-        "the shift is by two: each place must predict the next character.": lambda x, y: ce(x[:, :-2], y[:, 2:]),
-        "a text of T characters has T - 1 predictions: the mean is over those, of all texts.": (
+        "0 is a symbol like the others: do not fill up with it, and do not ignore it. Leave the last place out.": (
+            lambda x, y: ce(x, torch.nn.functional.pad(y[:, 1:], (0, 1))),
+            lambda x, y: torch.nn.functional.cross_entropy(x[:, :-1].transpose(1, 2), y[:, 1:], ignore_index=0),
+        ),
+        "a text of T characters has T - 1 predictions: the mean is over those, of all texts, and not over V.": (
             lambda x, y: ce(x[:, :-1], y[:, 1:], "sum"), lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / len(y),
-            lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / y.numel(),
+            lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / y.numel(), lambda x, y: some(x, y) / x.shape[-1],
             lambda x, y: ce(x[:, :-1], y[:, 1:], "none").mean(1),
         ),
-        "`cross_entropy` takes logits: a softmax before it squeezes them twice.": (
+        "`cross_entropy` takes logits: a softmax before it squeezes them twice, and they have no logarithm.": (
             lambda x, y: ce(x[:, :-1].softmax(-1), y[:, 1:]),
             lambda x, y: -x.softmax(-1)[:, :-1].gather(-1, y[:, 1:, None]).mean(),
             lambda x, y: -x[:, :-1].gather(-1, y[:, 1:, None]).mean(),
+            lambda x, y: -x[:, :-1].gather(-1, y[:, 1:, None]).log().mean(),
         ),
-        "only one character of each text is scored; each place makes a prediction.":
-            (lambda x, y: ce(x[:, -2:-1], y[:, -1:]), lambda x, y: ce(x[:, :1], y[:, 1:2])),
-        "places and symbols are mixed: `cross_entropy` wants the symbols on the second axis; `transpose` swaps, `view`"
-        " does not.": lambda x, y: ce(x[:, :-1].reshape(len(x), x.shape[2], -1).transpose(1, 2), y[:, 1:]),
+        "only some of the predictions are scored: each place but the last makes one, in each text.": (
+            lambda x, y: some(x, y, places=slice(-1, None)), lambda x, y: some(x, y, places=slice(1)),
+            lambda x, y: some(x, y, places=slice(-1)), lambda x, y: some(x, y, places=slice(1, None)),
+            lambda x, y: some(x, y, slice(1)), lambda x, y: some(x, y, slice(-1, None)),
+        ),
+        "places and symbols are mixed: the softmax is over the symbols, which `cross_entropy` wants on the second axis;"
+        " `transpose` swaps, `view` does not.": (
+            lambda x, y: ce(x[:, :-1].reshape(len(x), x.shape[2], -1).transpose(1, 2), y[:, 1:]),
+            lambda x, y: -x.log_softmax(1)[:, :-1].gather(-1, y[:, 1:, None]).mean(),
+            lambda x, y: -x[:, :-1].log_softmax(1).gather(-1, y[:, 1:, None]).mean(),
+        ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes)
 
@@ -147,39 +174,59 @@ def discounted(truth):
         return counts, noise(B, V, seed=seed + 1).softmax(dim=1), d
 
     cases = [
-        case(3, 6, 0.75),
+        case(3, 6, 0.05),  # small: what is made of `shorter` shows, even if d is taken from it
         case(2, 4, 0.5, seed=2),
+        case(3, 6, 0.75),
         case(4, 5, 0.9, seed=6),
         ([[2.0, 1.0, 0.0]], [[0.2, 0.3, 0.5]], 0.5),
     ]
     unseen = "right where something was counted; a context that was never seen takes the shorter one's estimate."
+
+    def normal(p):
+        return p / p.sum(1, keepdim=True)
+
     mistakes = {
-        "the probability that the discount frees goes to the wrong place: it is shared as `shorter` says.": (
+        "the probability that the discount frees goes to the wrong place: it is one number a row, d · n / c(h), and all"
+        " symbols share it as `shorter` says.": (
             rule(lambda c, s, d, C, n: 0), rule(lambda c, s, d, C, n: d * n / c.shape[1]),
             rule(lambda c, s, d, C, n: d * n * s / s.where(c == 0, 0 * s).sum(1, keepdim=True) * (c == 0)),
-            lambda c, s, d: rule(lambda *x: 0)(c, s, d) / rule(lambda *x: 0)(c, s, d).sum(1, keepdim=True),
+            rule(lambda c, s, d, C, n: d * n * s * (c == 0)), rule(lambda c, s, d, C, n: C * s * (c == 0)),
+            rule(lambda c, s, d, C, n: (C - (c - d).clamp(min=0)) * s), rule(lambda c, s, d, C, n: d * n),
+            rule(lambda c, s, d, C, n: d * n * (s - d).clamp(min=0)),
+            lambda c, s, d: normal(rule(lambda *x: 0)(c, s, d)),
         ),
         "nothing is taken from the counts, so that the rows do not sum to 1 or unseen symbols get nothing.":
             (lambda c, s, d: rule(lambda *x: 0)(c, s, 0), rule(kept=lambda c, d: c)),
-        "d is taken from each of the n different symbols that were counted, so d · n is free: n is neither 1, nor all"
-        " counts, nor all symbols, nor those not counted.": (
+        "d is taken from each of the n different symbols that a row has counted, so d · n is free: n is neither 1, nor"
+        " all counts, nor all symbols, nor those not counted, nor those counted once.": (
             rule(lambda c, s, d, C, n: d * s), rule(lambda c, s, d, C, n: d * C * s),
             rule(lambda c, s, d, C, n: d * c.shape[1] * s), rule(lambda c, s, d, C, n: (c.shape[1] - n) * d * s),
             rule(lambda c, s, d, C, n: n * s), rule(lambda c, s, d, C, n: d * (c > 0).sum() * s),
+            rule(lambda c, s, d, C, n: d * (c == 1).sum(1, keepdim=True) * s),
+            rule(lambda c, s, d, C, n: d * (c > 1).sum(1, keepdim=True) * s),
+            rule(lambda c, s, d, C, n: d * (c > 0).sum(0, keepdim=True) * s),
+            lambda c, s, d: normal(rule(lambda c, s, d, C, n: d * s)(c, s, d)),
         ),
-        "d is taken from symbols with a count of 0 too: their share becomes negative. Cut it off at 0.":
-            (rule(kept=lambda c, d: c - d), rule(lambda c, s, d, C, n: d * c.shape[1] * s, lambda c, d: c - d)),
+        "d is taken from symbols with a count of 0 too: their share becomes negative. Cut it off at 0.": (
+            rule(kept=lambda c, d: c - d), rule(lambda c, s, d, C, n: d * c.shape[1] * s, lambda c, d: c - d),
+            rule(kept=lambda c, d: (c - d).abs()),
+        ),
         "this is the rule of Witten and Bell, or like it; take d from each count instead.": (
             rule(lambda c, s, d, C, n: n * s, lambda c, d: c, lambda c, C: C + (c > 0).sum(1, keepdim=True)),
             lambda c, s, d: rule(kept=lambda c, d: c, over=lambda c, C: C + d * (c > 0).sum(1, keepdim=True))(c, s, d),
         ),
-        "this mixes by a fixed share d; subtract d from each count instead.": (
+        "subtract d, as it is, from each count that is not 0: it is no factor or share, nothing to add, and not 1.": (
             rule(lambda c, s, d, C, n: d * C * s, lambda c, d: (1 - d) * c),
             rule(lambda c, s, d, C, n: (1 - d) * C * s, lambda c, d: d * c),
+            rule(kept=lambda c, d: c * d), rule(kept=lambda c, d: c + d),
+            rule(kept=lambda c, d: (c - 1).clamp(min=0)),
+            rule(lambda c, s, d, C, n: n * s, lambda c, d: (c - 1).clamp(min=0)),
         ),
-        "both parts are divided by the total of the counts c(h).": (
+        "both parts are divided by the row's total of the counts c(h), and by nothing else.": (
             rule(over=lambda c, C: 1 + 0 * C), rule(lambda c, s, d, C, n: d * n * s * C),
-            rule(over=lambda c, C: c.sum() + 0 * C),
+            rule(over=lambda c, C: c.sum() + 0 * C), rule(over=lambda c, C: c.sum(0, keepdim=True).clamp(min=1)),
+            lambda c, s, d: rule(over=lambda c, C: (c - d).clamp(min=0).sum(1, keepdim=True))(c, s, d),
+            lambda c, s, d: rule(over=lambda c, C: C - d * (c > 0).sum(1, keepdim=True))(c, s, d),
         ),
         unseen: (
             lambda c, s, d: truth(c, s, d).where(c.sum(1, keepdim=True) > 0, math.nan * s),

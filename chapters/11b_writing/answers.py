@@ -75,6 +75,7 @@ WRONG = {
         ({"top_k": 2}, "keys"), (2, "dict"),
     ],
     "11b.2": [
+        ("2 GiB", "GiB"), ("2.147 GiB", "a GB has 10⁹"),
         (2.0, "GiB"), (1.07, "two tensors"), (4.29, "not four"), (17.18, "one by one"), (0.0671, "one layer"),
         (0.000524, "one token"), (0.537, "a quarter"), (0.524, "one token in MB"), (2147, "in MB"), (2**31, "in bytes"),
         (68.7, "counted twice"), (3, "smaller than 3"), (1.5, "larger than 1.5"), (-1, "never negative"),

@@ -1,11 +1,22 @@
 """Exercises of 11b_writing."""
 
 import math
+import re
 
 from aigc_course.plumbing import rooms
-from aigc_course.plumbing.grading import exercise, noise
+from aigc_course.plumbing.grading import Wrong, exercise, noise
 
 tasks = rooms.shared("tasks")
+GIB = "this is in GiB, 2³⁰ bytes; a GB has 10⁹."
+
+
+class Gigabytes(tasks.Number):
+    """A number of GB: with the unit GiB behind it another one is meant."""
+
+    def grade(self, answer, truth):
+        if isinstance(answer, str) and re.search(r"\dgib", answer.lower().replace(" ", "")):
+            raise Wrong(GIB)
+        super().grade(answer, truth)
 
 
 @exercise(
@@ -45,7 +56,7 @@ answer_2 = 2 * 32 * 32 * 128 * 4096 * 2 / 1e9  # 2.147 GB
 )
 def answer_2(truth):
     mistakes = {
-        "this is in GiB, 2³⁰ bytes; a GB has 10⁹.": 2.0,
+        GIB: 2.0,
         "this is half of it: keys and values are two tensors, and 16 bits are two bytes.": truth / 2,
         "16 bits are two bytes: not four, and not counted one by one.": (2 * truth, 8 * truth),
         "far too little: 32 layers, 32 heads and 4,096 tokens count, not one layer, one head or one token.":
@@ -56,7 +67,7 @@ def answer_2(truth):
         "the heads or the layers are counted twice: 32 × 32, once each.": 32 * truth,
     }  # fmt: skip
     begin = "Begin with one layer, in bytes."
-    return tasks.Number(0.025 * truth, mistakes, begin, low=0)  # 2.1 and 2.2 are well rounded
+    return Gigabytes(0.025 * truth, mistakes, begin, low=0)  # 2.1 and 2.2 are well rounded
 
 
 @exercise(

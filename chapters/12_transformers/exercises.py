@@ -103,12 +103,19 @@ def my_library_loss(truth):
             lambda x, y: ce(x[:, :-2], y[:, 2:]), lambda x, y: ce(x[:, 1:], y[:, :-1]),
             lambda x, y: ce(x, y.roll(-1, 1)), lambda x, y: ce(x, y.roll(1, 1)),
         ),
-        "-100 was turned into an id: those places must not count at all.":
-            (lambda x, y: truth(x, y.clamp(min=0)), lambda x, y: truth(x, y % x.shape[-1])),
-        "the sum is divided by too many labels: those with -100 and the first of each row are not predicted.": (
+        "-100 was turned into an id, or an id left out: the places with -100 must not count, and only those.": (
+            lambda x, y: truth(x, y.clamp(min=0)), lambda x, y: truth(x, y % x.shape[-1]),
+            lambda x, y: truth(x, y.abs() % x.shape[-1]), lambda x, y: truth(x, y.masked_fill(y == 0, -100)),
+        ),
+        "the sum is divided by the wrong number: labels with -100 and the first of each row are not predicted, and do"
+        " not count.": (
             lambda x, y: ce(x[:, :-1], y[:, 1:], "none").mean(),
             lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / y.numel(),
+            lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / x.numel(),
             lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / (y >= 0).sum(),
+            lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / (y[:, :-1] >= 0).sum(),
+            lambda x, y: ce(x[:, :-1], y[:, 1:], "none")[y[:, :-1] >= 0].mean(),
+            lambda x, y: truth(x, y) * (y >= 0).double().mean(),
         ),
         "the nats are summed, or summed for each row; the mean over the places that count is asked for.":
             (lambda x, y: ce(x[:, :-1], y[:, 1:], "sum"), lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / len(y)),
@@ -116,8 +123,18 @@ def my_library_loss(truth):
             lambda x, y: torch.stack([truth(x[i : i + 1], y[i : i + 1]) for i in range(len(y))]).mean(),
             lambda x, y: torch.stack([truth(x[i : i + 1], y[i : i + 1]) for i in range(len(y))]),
         ),
-        "`cross_entropy` takes logits: a softmax before it squeezes them twice.": lambda x, y: truth(x.softmax(-1), y),
-        "only the last token is scored; each place makes a prediction.": lambda x, y: ce(x[:, -2:-1], y[:, -1:]),
+        "`cross_entropy` takes logits, with a class for each id: here a softmax comes before it, over this axis or"
+        " another, none is taken, or the axes are mixed.": (
+            lambda x, y: truth(x.softmax(-1), y), lambda x, y: truth(x.log_softmax(1), y),
+            lambda x, y: truth(x.softmax(1), y), lambda x, y: truth(x.log_softmax(0), y),
+            lambda x, y: torch.nn.functional.nll_loss(x[:, :-1].mT, y[:, 1:]),
+            lambda x, y: ce(x[:, :-1].reshape(len(x), x.shape[2], -1).mT, y[:, 1:]),
+        ),
+        "only a part is scored, the first or the last prediction, or one row; each place of each row counts.": (
+            lambda x, y: ce(x[:, -2:-1], y[:, -1:]), lambda x, y: ce(x[:, :1], y[:, 1:2]),
+            lambda x, y: truth(x[:1], y[:1]), lambda x, y: truth(x[-1:], y[-1:]),
+            lambda x, y: ce(x[:, 1:-1], y[:, 2:]), lambda x, y: ce(x[:, :-2], y[:, 1:-1]),
+        ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes)
 
@@ -157,6 +174,24 @@ def merge_ids(truth):
             ids = shorter
         return ids
 
+    def alone(change):  # ids that the merge leaves are changed, too
+        def wrong(ids, left, right, new):
+            out, i, old = [], 0, ids.tolist()
+            while i < len(old):
+                found = old[i : i + 2] == [left, right]
+                out += [new] if found else change(old[i], left, right, new)
+                i += 2 if found else 1
+            return ids.new_tensor(out)
+
+        return wrong
+
+    def by_twos(put):  # the ids are cut into twos, and these compared with the pair
+        def wrong(ids, left, right, new):
+            twos = (ids[i : i + 2].tolist() for i in range(0, len(ids), 2))
+            return ids.new_tensor([x for two in twos for x in (put(*two, new) if two == [left, right] else two)])
+
+        return wrong
+
     def as_text(ids, left, right, new):
         words = " ".join(map(str, ids.tolist())).replace(f"{left} {right}", str(new))
         return ids.new_tensor([int(word) for word in words.split()])
@@ -167,21 +202,42 @@ def merge_ids(truth):
         ([1, 2, 3, 3, 2], (3, 5, 9)))]  # fmt: skip
     digits = "right for ids of one digit only: ids are numbers, and `1 2` does not occur in `31 25` or in `1 20`."
     mistakes = {
-        "nothing is merged: the ids come back as they were.": lambda ids, a, b, new: ids,
-        "the pair is taken the wrong way round: `left` comes first.": lambda ids, a, b, new: truth(ids, b, a, new),
+        "nothing is merged, or only one occurrence; all of them should be.":
+            (lambda ids, a, b, new: ids, once(min), once(max)),
+        "the pair is taken the wrong way round, or both ways: `left` comes first.": (
+            lambda ids, a, b, new: truth(ids, b, a, new),
+            lambda ids, a, b, new: truth(truth(ids, a, b, new), b, a, new),
+            lambda ids, a, b, new: truth(truth(ids, b, a, new), a, b, new),
+        ),
         "it runs from right to left: of three equal ids the first two must be merged.":
             lambda ids, a, b, new: truth(ids.flip(0), b, a, new).flip(0),
-        "only one occurrence is merged; all of them should be.": (once(min), once(max)),
+        "an id that is not in a pair is changed or lost: a `left` or a `right` that stands alone stays.": (
+            alone(lambda x, a, b, new: [new] if x == a else [x]), alone(lambda x, a, b, new: [new] if x == b else [x]),
+            alone(lambda x, a, b, new: [new] if x in (a, b) else [x]), alone(lambda x, a, b, new: [x] * (x != b)),
+            alone(lambda x, a, b, new: [x] * (x != a)), alone(lambda x, a, b, new: [x] * (x not in (a, b))),
+            lambda ids, a, b, new: ids.where(ids != a, new), lambda ids, a, b, new: ids.where(ids != b, new),
+            lambda ids, a, b, new: ids.where((ids != a) & (ids != b), new),
+            lambda ids, a, b, new: ids.where(ids != a, new)[
+                [i == 0 or ids[i - 1 : i + 1].tolist() != [a, b] for i in range(len(ids))]
+            ],
+        ),
         "what has been merged is used up: pairs that overlap, or that a new id makes, are not merged in the same step.":
             (rule(lambda hits, i, old, new: [new] if i in hits else [] if i - 1 in hits else [old[i]]), again),
-        "two ids become one, the id `new`.": (
+        "two ids become one, and this is the id `new`.": (
             rule(lambda hits, i, old, new: [new] if i in hits else [old[i]]),
             rule(lambda hits, i, old, new: [new] if i in hits or i - 1 in hits else [old[i]]),
             rule(lambda hits, i, old, new: [] if i in hits or i - 1 in hits else [old[i]]),
-            lambda ids, a, b, new: ids.where(ids != a, new)[~((ids == b) & (ids.roll(1) == a))],
+            lambda ids, a, b, new: truth(ids, a, b, a), lambda ids, a, b, new: truth(ids, a, b, b),
+            lambda ids, a, b, new: truth(ids, a, b, a + b), lambda ids, a, b, new: truth(ids, a, b, 256),
         ),
-        "the first or the last id is lost: the walk must go through all of them.":
-            (lambda *a: truth(*a)[:-1], lambda *a: truth(*a)[1:]),
+        "an id is lost, added or moved, or pairs are sought at every second place only: walk through all ids in their"
+        " order.": (
+            lambda *a: truth(*a)[:-1], lambda *a: truth(*a)[1:], lambda *a: truth(*a).sort().values,
+            lambda *a: truth(*a).unique(), lambda ids, *pair: truth(ids[:-1], *pair),
+            lambda ids, *pair: truth(ids[: len(ids) // 2 * 2], *pair),
+            lambda ids, a, b, new: torch.cat([truth(ids, a, b, new), ids.new_tensor([new])]),
+            by_twos(lambda a, b, new: [new]), by_twos(lambda a, b, new: [new, a]),
+        ),
         digits: as_text,
     }  # fmt: skip
     edges = {

@@ -97,15 +97,31 @@ def my_answer_loss(truth):
             lambda x, i, a: nats(x, i)[a].mean(), lambda x, i, a: nats(x, i).mean(),
             lambda x, i, a: nats(x[:, 1:], i[:, 1:])[a[:, 1:]].mean(),
         ),
-        "the mask is not used: the prompt and the padding cost too.": of(lambda n, due, here: n.mean()),
+        "the prompt and the padding cost too: the mask is not used, or it sets ids or logits to 0, which then cost. It"
+        " is the nats that it picks.": (
+            of(lambda n, due, here: n.mean()), lambda x, i, a: nats(x[:, :-1], (i * a)[:, 1:]).mean(),
+            lambda x, i, a: nats((x * a[..., None])[:, :-1], i[:, 1:]).mean(),
+            lambda x, i, a: nats(x[:, :-1] * a[:, 1:, None], i[:, 1:]).mean(),
+            lambda x, i, a: nats((x * a[..., None])[:, :-1], (i * a)[:, 1:]).mean(),
+            lambda x, i, a: nats(x[:, :-1], i[:, 1:])[(i * a)[:, 1:] > 0].mean(),
+        ),
         "the mask is that of the places; it belongs to the targets, so it is shifted with them. And it is not turned"
         " round.": (of(lambda n, due, here: n[here].mean()), of(lambda n, due, here: n[~due].mean())),
-        "the sum over the answers is divided by the number of answer tokens, of all sequences.": (
+        "the sum over the answers is divided by the number of answer tokens, of all sequences; and it is the mean, not"
+        " the median.": (
             of(lambda n, due, here: (n * due).mean()), of(lambda n, due, here: n[due].sum()),
             of(lambda n, due, here: (n * due).sum() / len(n)),
+            lambda x, i, a: truth(x, i, a) * a[:, 1:].sum() / i.numel(),
+            of(lambda n, due, here: n[due].median()), of(lambda n, due, here: n[due].quantile(0.5)),
         ),
-        "each sequence is averaged first, so that a token of a short answer counts more; take the mean over all answer"
-        " tokens.": of(lambda n, due, here: ((n * due).sum(1) / due.sum(1)).mean()),
+        "each sequence is averaged first, so that a token of a short answer counts more, or only a part is scored; take"
+        " the mean over all answer tokens.": (
+            of(lambda n, due, here: ((n * due).sum(1) / due.sum(1)).mean()),
+            of(lambda n, due, here: n[:1][due[:1]].mean()), of(lambda n, due, here: n[due & ~here].mean()),
+            of(lambda n, due, here: n[due & here].mean()),
+            of(lambda n, due, here: n[due & (due.flip(1).cumsum(1).flip(1) == 1)].mean()),
+            of(lambda n, due, here: n[due & (due.flip(1).cumsum(1).flip(1) > 1)].mean()),
+        ),
         "the logarithm of the softmax is taken once: `F.cross_entropy` takes logits and does it.": (
             lambda x, i, a: truth(x.softmax(-1), i, a), of(lambda n, due, here: (-n).exp()[due].mean()),
             lambda x, i, a: -x[:, :-1].gather(-1, i[:, 1:, None])[..., 0][a[:, 1:]].mean(),
@@ -152,9 +168,16 @@ def merge(truth):
         "alpha is divided by something else; the rank is the axis that A and B share.": (
             lambda W, A, B, alpha: W + alpha / A.shape[1] * B @ A, lambda W, A, B, alpha: W + alpha / len(B) * B @ A,
             lambda W, A, B, alpha: W + alpha / 8 * B @ A, lambda W, A, B, alpha: W + alpha // len(A) * B @ A,
+            lambda W, A, B, alpha: W + alpha / 4 * B @ A, lambda W, A, B, alpha: W + alpha / 16 * B @ A,
+            lambda W, A, B, alpha: W + alpha / 2 * B @ A, lambda W, A, B, alpha: W + alpha / (len(A) + 1) * B @ A,
+            lambda W, A, B, alpha: W + alpha / (2 * len(A)) * B @ A,
+            lambda W, A, B, alpha: W + alpha / len(A) ** 2 * B @ A,
         ),
-        "alpha is divided by the root of the rank: that is another method, rank-stabilised LoRA.":
+        "no root is taken here: dividing by the root of the rank is another method, rank-stabilised LoRA.": (
             lambda W, A, B, alpha: W + alpha / len(A) ** 0.5 * B @ A,
+            lambda W, A, B, alpha: W + (alpha / len(A)) ** 0.5 * B @ A,
+            lambda W, A, B, alpha: W + alpha**0.5 / len(A) * B @ A,
+        ),
         "this is what is added, or a part of it; W itself is missing.": (
             lambda W, A, B, alpha: alpha / len(A) * B @ A, lambda W, A, B, alpha: B @ A,
             lambda W, A, B, alpha: alpha * B @ A, lambda W, A, B, alpha: W,
@@ -163,6 +186,18 @@ def merge(truth):
             lambda W, A, B, alpha: 2 * W - truth(W, A, B, alpha), lambda W, A, B, alpha: (W + B @ A) * alpha / len(A),
             lambda W, A, B, alpha: W * truth(0 * W + 1, A, B, alpha),
             lambda W, A, B, alpha: W + (alpha / len(A)) ** 2 * B @ A,
+        ),
+        "this is not the whole of B A: the product sums over all r rows of A, with B's columns in their order.": (
+            lambda W, A, B, alpha: W + alpha / len(A) * B[:, :1] @ A[:1],
+            lambda W, A, B, alpha: W + alpha / len(A) * B[:, -1:] @ A[-1:],
+            lambda W, A, B, alpha: W + alpha / len(A) * B.mean(1, keepdim=True) * A.mean(0),
+            lambda W, A, B, alpha: W + alpha / len(A) * B.sum(1, keepdim=True) * A.sum(0),
+            lambda W, A, B, alpha: W + alpha / len(A) * B.mean() * A.mean(),
+            lambda W, A, B, alpha: W + alpha / len(A) * (A.T @ B.T).reshape(W.shape),
+            lambda W, A, B, alpha: W + alpha / len(A) * B @ A.flip(0),
+            lambda W, A, B, alpha: W + alpha / len(A) * B.reshape(len(A), -1).T @ A,
+            lambda W, A, B, alpha: W + alpha / len(A) * B @ A.reshape(-1, len(A)).T,
+            lambda W, A, B, alpha: W + alpha / len(A) * (B @ A).abs(),
         ),
         still: lambda W, A, B, alpha: W + alpha / torch.linalg.matrix_rank(A) * B @ A,
     }  # fmt: skip

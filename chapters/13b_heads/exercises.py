@@ -98,8 +98,10 @@ def cross_attention(truth):
     mistakes = {
         "the two texts are swapped: queries come from x, the text that is being written.":
             lambda x, h, Q, K, V: truth(h, x, Q, K, V),
-        "this is self-attention: keys and values come from h.": (
+        "keys and values come from h and from h alone: this is self-attention, or the texts are joined.": (
             lambda x, h, Q, K, V: truth(x, x, Q, K, V), lambda x, h, Q, K, V: truth(h, h, Q, K, V),
+            lambda x, h, Q, K, V: truth(x, torch.cat([x, h]), Q, K, V),
+            lambda x, h, Q, K, V: truth(torch.cat([x, h]), torch.cat([x, h]), Q, K, V)[: len(x)],
         ),
         "the scores are divided by the root of d, the number of columns of `W_q`; here they are not, or by something"
         " else.": (
@@ -107,19 +109,33 @@ def cross_attention(truth):
             lambda x, h, Q, K, V: (x @ Q @ (h @ K).T / math.sqrt(len(Q))).softmax(1) @ (h @ V),
             of(lambda q, k: (q @ k.T / math.sqrt(len(k))).softmax(1)),
             of(lambda q, k: (q @ k.T * math.sqrt(q.shape[1])).softmax(1)),
+            of(lambda q, k: (q @ k.T).softmax(1) / math.sqrt(q.shape[1])),
+            of(lambda q, k: (q @ k.T / math.sqrt(len(q))).softmax(1)),
         ),
         "the softmax runs over the prompt, so that each row of weights sums to 1; here it runs over the other axis, or"
         " over all.": (
             of(lambda q, k: scaled(q, k).softmax(0)),
             of(lambda q, k: scaled(q, k).flatten().softmax(0).view(len(q), -1)),
         ),
-        "the softmax is missing: scores are not weights.": of(scaled),
+        "the softmax over the scores is missing, or something else stands for it: weights are above 0, sum to 1, and"
+        " are larger for higher scores.": (
+            of(scaled), of(lambda q, k: scaled(q, k).exp()), of(lambda q, k: scaled(q, k).sigmoid()),
+            of(lambda q, k: scaled(q, k).log_softmax(1)), of(lambda q, k: (-scaled(q, k)).softmax(1)),
+            of(lambda q, k: scaled(q, k) / scaled(q, k).sum(1, keepdim=True)),
+            of(lambda q, k: (scaled(q, k) == scaled(q, k).amax(1, keepdim=True)).float()),
+            of(lambda q, k: torch.full((len(q), len(k)), 1 / len(k))), of(lambda q, k: (q @ k.T).log_softmax(1)),
+            of(lambda q, k: scaled(q, k).softmax(1).softmax(1)), of(lambda q, k: q @ k.T),
+        ),
         "the prompt is read as a whole: no part of it is hidden by a causal mask.": of(masked),
-        "queries and keys are swapped: `W_q` goes with x and `W_k` with h.":
-            lambda x, h, Q, K, V: truth(x, h, K, Q, V),
+        "`W_q` goes with x and `W_k` with h: here the two are swapped, or one takes the other's place, too.": (
+            lambda x, h, Q, K, V: truth(x, h, K, Q, V), lambda x, h, Q, K, V: truth(x, h, Q, Q, V),
+            lambda x, h, Q, K, V: truth(x, h, K, K, V), lambda x, h, Q, K, V: truth(x, h, V, K, V),
+            lambda x, h, Q, K, V: truth(x, h, Q, V, V),
+        ),
         "the values are `h @ W_v`; here a matrix is missing or is another's.": (
             lambda x, h, Q, K, V: truth(x, h, Q, K, K), lambda x, h, Q, K, V: truth(x, h, Q, K, Q),
-            of(lambda q, k: scaled(q, k).softmax(1), lambda x, h, V: h),
+            of(lambda q, k: scaled(q, k).softmax(1), lambda x, h, V: h), lambda x, h, Q, K, V: truth(x, h, Q, V, K),
+            of(lambda q, k: scaled(q, k).softmax(1), lambda x, h, V: h.flip(0) @ V),
         ),
     }  # fmt: skip
     return tasks.Function(

@@ -225,7 +225,7 @@ def test_what_pytorch_imports_for_a_gradient_is_imported_before_the_clock_starts
     code = (
         "import sys; from aigc_course.check import exercises; found = exercises()['06.4'];"
         "task = found.task(found.truth()); before = set(sys.modules); task.grade(found.truth(), found.truth());"
-        "late = {name.partition('.')[0] for name in set(sys.modules) - before}; sys.exit(str(late) if late else 0)"
+        "sys.exit('sympy' in set(sys.modules) - before)"
     )
     env = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)

@@ -263,6 +263,8 @@ def test_groups_get_rows_of_their_own_where_there_are_enough():
     shared = gpt.bucket(torch.arange(100_000), 100_000, 1000)
     assert shared.min() >= 0 and shared.max() < 1000
     assert 50 < torch.bincount(shared, minlength=1000).min() and torch.bincount(shared).max() < 200
+    alike = gpt.bucket(torch.arange(1000) * 2**14, 2**30, 2**14)  # equal in their low bits
+    assert len(alike.unique()) > 900
 
 
 def test_an_embedding_knows_the_last_three_tokens_and_no_more():

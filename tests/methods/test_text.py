@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from aigc_course import gpt, metrics, text
-from aigc_course.ngram import KneserNey, NGram, discounts
+from aigc_course.ngram import KneserNey, NGram, adaptive, discounts
 
 LINE = "to be, or not to be: that is the question. whether 'tis nobler in the mind to suffer "
 
@@ -320,6 +320,17 @@ def test_kneser_ney_counts_a_rare_context_by_its_company():
     ids = torch.tensor([0, 1] * 50 + [3, 2, 4, 2, 5, 2, 6, 2])
     p = [KneserNey(ids, 2, 8).probabilities(torch.tensor([7, w]))[-1] for w in (1, 2)]
     assert p[1] > 2 * p[0] and NGram(ids, 2, 8).probabilities(torch.tensor([7, 1]))[-1] > p[1]
+
+
+@pytest.mark.parametrize("every", [1, 7, 50, 100])
+def test_adaptive_counts_know_what_was_read_and_nothing_of_what_comes(every):
+    ids = torch.randint(5, (160,), generator=torch.Generator().manual_seed(0))
+    counted, new = ids[:60], ids[60:]
+    p = adaptive(counted, new, 3, 5, every=every)
+    for i in (0, 1, 6, 7, 8, 49, 50, 51, 99):
+        model = KneserNey(ids[: 60 + i // every * every], 3, 5)
+        assert p[i] == pytest.approx(model.probabilities(new[: i + 1])[-1], rel=1e-12)
+    assert len(p) == 100 and (every < 100 or np.array_equal(p, KneserNey(counted, 3, 5).probabilities(new)))
 
 
 @pytest.mark.parametrize("kind", [NGram, KneserNey])
