@@ -290,9 +290,10 @@ class GroupEmbedding(nn.Module):
 def bucket(group: Tensor, n_groups: int, n_rows: int) -> Tensor:
     """A row from 0 to n_rows - 1 for each number of a group: its own where there are enough, else spread evenly.
 
-    Spread by multiplication with Knuth's constant, so that groups which are alike do not share a row.
+    Spread by Knuth's multiplicative hash: the high bits of the product depend on all of the number's, the low ones only
+    on its low ones, so that a remainder would put all groups that end alike into few rows.
     """
-    return group if n_groups <= n_rows else group * 2_654_435_761 % 2**32 % n_rows
+    return group if n_groups <= n_rows else group * 2_654_435_761 % 2**32 * n_rows >> 32
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

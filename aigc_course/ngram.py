@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -74,6 +75,19 @@ class KneserNey(Counts):
         total = counts[end] - counts[first]
         mixed = left[after] - left[this] + (taken[end] - taken[first]) * p
         return np.where(total, mixed / np.maximum(total, 1), p)  # a new context leaves the shorter one's probability
+
+
+def adaptive(counted: Tensor, ids: Tensor, order: int, vocab_size: int, every: int = 10_000) -> np.ndarray:
+    """(N,) float64: the probabilities of ids by `KneserNey` counts that go on counting while they read.
+
+    Before each `every` symbols of ids they are made anew, of `counted` and all of ids that was read so far.
+    """
+    found = []
+    for i in range(0, len(ids), every):
+        first = max(0, i - order + 1)
+        model = KneserNey(torch.cat([counted, ids[:i]]), order, vocab_size)
+        found.append(model.probabilities(ids[first : i + every])[i - first :])
+    return np.concatenate(found)
 
 
 def discounts(counts: np.ndarray) -> np.ndarray:

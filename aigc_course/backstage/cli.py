@@ -172,7 +172,7 @@ def _fetch_models(names: list[str], to: str | None) -> int:
                 settings.write_atomically(folder / models.DIGESTS, functools.partial(Path.write_text, data=text))
                 models.check(folder, name)
             size = sum(file.stat().st_size for file in files) / 1e6
-            print(f"{name}: {len(files)} files, {size:.1f} MB, verified, in {folder}")
+            print(f"{name}: {len(files)} file{'s' * (len(files) > 1)}, {size:.1f} MB, verified, in {folder}")
             print(f"Learners set AIGC_MODEL to {folder if to else name}.")
         except (models.HubError, OSError) as error:
             failed = True
@@ -195,7 +195,9 @@ def fetch(args: argparse.Namespace) -> int:
     known, brought, failed = files_of.registry(), 0, False
     wanted = [name for name in known if name in args.dataset or (args.all and name not in files_of.SPARE)]
     if not wanted or not set(args.dataset) <= set(known):
-        raise Problem(f"say which of {', '.join(known)}, or --all")
+        unknown = ", ".join(name for name in args.dataset if name not in known)
+        why = f"there is no data set called {unknown}; " if unknown else ""
+        raise Problem(f"{why}say which of {', '.join(known)}, or --all")
     for name in wanted:
         try:
             files = files_of.fetch(name)
@@ -213,7 +215,7 @@ def fetch(args: argparse.Namespace) -> int:
             continue
         brought += 1
         size = sum(map(len, files.values())) / 1e6
-        print(f"{name}: {len(files)} files, {size:.1f} MB, verified, in {folder}")
+        print(f"{name}: {len(files)} file{'s' * (len(files) > 1)}, {size:.1f} MB, verified, in {folder}")
     if args.to and brought:
         print(f"Learners set AIGC_DATA_MIRROR to {Path(args.to).absolute()}, or to where you serve that folder.")
     return int(failed)

@@ -38,7 +38,7 @@ import math
 mu, variance = 1.0, 2.0**2
 answer_2 = 0.5 * (mu**2 + variance - 1 - math.log(variance))  # 1.3069
 """,
-    praise="1.3069 nats; an answer within 0.01 counts.",
+    praise="1.3069 nats, or 1.31 to two decimals.",
 )
 def answer_2(truth):
     ln = math.log
@@ -50,30 +50,34 @@ def answer_2(truth):
         "this is KL(N(0, 1) || N(1, 4)): the two distributions are swapped.": ((ln(4) - 0.5) / 2, ln(2) / 2),
         "the logarithm is missing or has the wrong sign.": (2.0, (4 + ln(4)) / 2),
         "the -1 in the bracket is missing.": (5 - ln(4)) / 2,
-        "the part of the mean is missing: this is for a mean of 0.": (3 - ln(4)) / 2,
+        "the part of the mean is missing, or the -1 stands outside the bracket, where ½ misses it.": (3 - ln(4)) / 2,
         "the size is right, the sign is not: this is minus the KL, as in the ELBO.": -truth,
     }  # fmt: skip
-    return tasks.Number(0.01, mistakes, begin="Write down the four terms in the bracket one by one.", low=0)
+    return tasks.Number(0.006, mistakes, begin="Write down the four terms in the bracket one by one.", low=0)
 
 
 @exercise(
     "03.3",
-    hint="eps is a draw from N(0, I). Scale it by the standard deviation, then shift it by the mean. The encoder gives"
-    " ln sigma²: which function of it is sigma?",
+    hint="eps is a sample from N(0, I). Scale it by the standard deviation, then shift it by the mean. The encoder"
+    " gives ln sigma²: which function of it is sigma?",
     solution="""
 def my_reparameterise(mu, log_var, eps):
     sigma = (log_var / 2).exp()  # the root of the variance exp(log_var)
     return mu + sigma * eps
 """,
-    praise="z is a draw from N(mu, exp(log_var)), and gradients reach mu and log_var.",
+    praise="z is a sample from N(mu, exp(log_var)), and gradients reach mu and log_var.",
 )
 def my_reparameterise(truth):
     cases = [tuple(noise(*shape, seed=seed) for seed in range(3)) for shape in ((4, 3), (1, 2, 4, 4), (1, 1))]
     mistakes = {
-        "log_var is used as the standard deviation, or its half: the exponential is missing.":
-            (lambda m, v, eps: m + v * eps, lambda m, v, eps: m + v / 2 * eps),
-        "eps is scaled by the variance; it must be the standard deviation: half of log_var goes into the exponential.":
-            (lambda m, v, eps: m + v.exp() * eps, lambda m, v, eps: m + v.exp() / 2 * eps),
+        "log_var, its half or their softplus is used as the standard deviation: the exponential of the half is due.": (
+            lambda m, v, eps: m + v * eps, lambda m, v, eps: m + v / 2 * eps,
+            lambda m, v, eps: m + v.exp().log1p() * eps, lambda m, v, eps: m + (v / 2).exp().log1p() * eps,
+        ),
+        "eps is scaled by the variance, its half or its square; the standard deviation is exp(log_var / 2).": (
+            lambda m, v, eps: m + v.exp() * eps, lambda m, v, eps: m + v.exp() / 2 * eps,
+            lambda m, v, eps: m + (2 * v).exp() * eps,
+        ),
         "the root of log_var is taken; take the root of the variance, which is never negative.":
             (lambda m, v, eps: m + v.sqrt() * eps, lambda m, v, eps: m + v.abs().sqrt() * eps),
         "eps is divided by sigma: look at the sign in the exponent.": lambda m, v, eps: m + (-v / 2).exp() * eps,
@@ -106,7 +110,10 @@ def kl_between(truth):
         return lambda m, v, n, w: 0.5 * (logs * (w - v) + (v - w).exp() + square(m - n, v, w) - one).sum(1)
 
     mistakes = {
-        "the Gaussians are swapped: this is KL(second || first).": lambda m, v, n, w: truth(n, w, m, v),
+        "the Gaussians are swapped, or both ways are added up or averaged: KL(first || second) alone is due.": (
+            lambda m, v, n, w: truth(n, w, m, v), lambda m, v, n, w: truth(m, v, n, w) + truth(n, w, m, v),
+            lambda m, v, n, w: (truth(m, v, n, w) + truth(n, w, m, v)) / 2,
+        ),
         "the sum runs over the batch; it must run over the dimensions.": lambda m, v, n, w: truth(m.T, v.T, n.T, w.T),
         "the dimensions are averaged; their divergences add up.": lambda m, v, n, w: truth(m, v, n, w) / m.shape[1],
         "the -1 is missing, or there only once: each dimension has one.":
@@ -116,7 +123,9 @@ def kl_between(truth):
         "the means come in wrongly: ½ (mu_1 - mu_2)² / v_2 is due.": (
             kl(square=lambda way, v, w: 0), kl(square=lambda way, v, w: way / w.exp()),
             kl(square=lambda way, v, w: way**2), kl(square=lambda way, v, w: -(way**2) / w.exp()),
-            kl(square=lambda way, v, w: way**2 / v.exp()),
+            kl(square=lambda way, v, w: way**2 / v.exp()), kl(square=lambda way, v, w: way.abs() / w.exp()),
+            kl(square=lambda way, v, w: way**2 / (w / 2).exp()), lambda m, v, n, w: truth(m, v, -n, w),
+            lambda m, v, n, w: truth(m, v, m, w) + 0.5 * ((m - n) / (w / 2).exp()).sum(1) ** 2,
         ),
         "the variance is the exponential of log_var: not log_var itself, its half's or its double's.": (
             lambda m, v, n, w: 0.5 * (w - v + (v + (m - n) ** 2) / w - 1).sum(1),
@@ -153,13 +162,14 @@ def my_iwae_bound(truth):
             lambda w: w.logsumexp(0) + math.log(len(w)), lambda w: w.logsumexp(0) / len(w),
             lambda w: w.logsumexp(0) - len(w),
         ),
-        "k is the number of samples, the first axis of log_w.": (
+        "the mean runs over the k samples, the first axis of log_w, alone; the images are the second.": (
+            lambda w: truth(w.reshape(-1, 1))[0],
             lambda w: truth(w.T), lambda w: w.logsumexp(1) - math.log(len(w)), lambda w: w.logsumexp(1),
             lambda w: w.logsumexp(0) - math.log(w.shape[1]), lambda w: w.mean(1),
         ),
-        "the mean runs over both axes; keep the images apart.": lambda w: truth(w.reshape(-1, 1))[0],
-        "this is the largest log weight, or a mean of the log weights by their softmax; the logarithm of the mean"
-        " weight is asked for.": (lambda w: w.amax(0), lambda w: (w.softmax(0) * w).sum(0)),
+        "log1p adds 1 to the mean weight before its logarithm; nothing is added.": lambda w: w.exp().mean(0).log1p(),
+        "this is the largest log weight, or a mean by softmax or of log_softmax; the logarithm of the mean weight is"
+        " asked for.": (lambda w: w.amax(0), lambda w: (w.softmax(0) * w).sum(0), lambda w: w.log_softmax(0).mean(0)),
         "the largest log weight was subtracted for safety; add it again at the end.":
             (lambda w: truth(w) - w.amax(0), lambda w: truth(w) - w.max()),
         overflow: (naive, lambda w: naive(w - w.max()) + w.max(), lambda w: (w.exp().mean(0) + 1e-8).log()),
