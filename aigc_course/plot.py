@@ -93,7 +93,7 @@ def losses(
         mean = np.convolve(y, np.ones(k) / k, mode="valid")
         means[one] = np.arange(k, len(y) + 1), mean
         said.append(f"{one} goes from {mean[0]:.3g} to {mean[-1]:.3g} in {len(y):,} steps")
-    lines(means, xlabel="step", ylabel=ylabel, ax=ax)
+    lines(means, xlabel=f"step (dark: mean of {k})", ylabel=ylabel, ax=ax)
     return show(ax.figure, alt=alt or f"{ylabel}: {'; '.join(said)}.") if own else ax
 
 

@@ -414,7 +414,7 @@ def test_losses_draws_values_and_their_trailing_mean():
     assert raw[0].tolist() == [1, 100] and len(raw) == 400
     assert mean[0].tolist() == pytest.approx([50, np.mean([100 - s / 10 for s in range(50)])])
     assert mean[-1, 0] == 400 and len(mean) == 351
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss (nats)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step (dark: mean of 50)", "loss (nats)")
 
 
 def test_losses_describes_itself(shown):

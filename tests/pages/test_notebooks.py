@@ -172,6 +172,8 @@ def stored_outputs(nb, name):
         data, text = output.get("data", {}), "".join(output.get("text", ""))
         if output["output_type"] == "error":
             yield f"{where} stores an error: {output['ename']}"
+        elif output["output_type"] == "execute_result":
+            yield f"{where} shows what its last line returns; a table, a figure or a control shows itself (_ = …)"
         elif output.get("name") == "stderr":
             yield f"{where} stores what went to stderr: {text[:80]!r}"
         elif found := re.search(r"\b\w*Warning: .*", text + "".join(data.get("text/plain", ""))):
@@ -370,6 +372,7 @@ BROKEN = {
     "claims holds the path": _output(text="saved in " + "/".join(("", "tmp", "x"))),
     "not run in order": _set(2, "execution_count", 7),
     "not from a lesson": lambda nb: nb["metadata"]["aigc"].update(profile="smoke"),
+    "shows what its last line returns": _output(output_type="execute_result", data={}, metadata={}, execution_count=4),
     "stores an error": _output(output_type="error", ename="ValueError", evalue="", traceback=[]),
     "stores what went to stderr": _output(name="stderr", text="hm"),
     "stores a warning": _output(text="/usr/lib/x.py:3: UserWarning: careful"),
