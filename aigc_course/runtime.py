@@ -61,7 +61,7 @@ class Run:
         for key, given in named.items():
             if not isinstance(key, str) or not NAME.fullmatch(key):
                 raise ValueError(f"a figure is called like iwae_500, with letters, digits and _, not {key!r}")
-            named[key] = given.item() if hasattr(given, "item") else given
+            named[key] = given.item() if hasattr(given, "item") and len(given.ravel()) == 1 else given
             if not isinstance(named[key], int | float):
                 raise TypeError(f"the figure {key} must be a number, not {type(given).__name__}")
         self.figures |= named

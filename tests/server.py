@@ -40,6 +40,7 @@ FAULTS = {
     "escape": "answers 404 with a reason that holds a terminal's escape codes",
     "proxy": "answers 407, as a proxy that wants a password",
     "delay": "waits for a second, then serves",
+    "redirect": "sends elsewhere, with a body that never ends",
 }
 BOMB = gzip.compress(bytes(20_000_000))
 
@@ -115,6 +116,13 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Retry-After", "3600")
                 self.end_headers()
                 return
+            if fault == "redirect":
+                self.send_response(302)
+                self.send_header("Location", "/elsewhere")
+                self.end_headers()
+                while not server.closing.is_set():
+                    self.wfile.write(bytes(1_000_000))
+                    server.sent += 1_000_000
             if content is None or fault in ("404", "500", "proxy"):
                 self.send_error({"500": 500, "proxy": 407}.get(fault, 404))
                 return

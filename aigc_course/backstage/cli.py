@@ -112,7 +112,12 @@ def study(args: argparse.Namespace) -> int:
         raise Problem("a stored study comes from a run in full, never from smoke: leave out --save")
     results = store.writable(store.results(args.to) / name).parent
     machine.calm()  # before PyTorch is loaded
-    module, digest = rooms.module(name, "study"), digests.study_digest(name)
+    try:
+        module, digest = rooms.module(name, "study"), digests.study_digest(name)
+        if not callable(getattr(module, "run", None)):
+            raise ValueError("it has no function run(seeds)")
+    except (SyntaxError, ValueError) as error:
+        raise Problem(f"chapters/{name}/study.py cannot be used: {error}") from error
     here, started = machine.describe(), time.monotonic()
     try:
         result = module.run(args.seeds)
@@ -163,8 +168,8 @@ def _fetch_models(names: list[str], to: str | None) -> int:
         try:
             files = models.fetch(name)
             folder = Path(to).absolute() / name if to else files[0].parent
-            if to:
-                settings.own_folder(folder)
+            for place in [folder.parent] * ("/" in name) + [folder] if to else []:
+                settings.own_folder(place)
             for file in files if to else []:
                 settings.write_atomically(folder / file.name, functools.partial(shutil.copyfile, file))
             if to:  # with their checksums, so that a copy that is altered later is known

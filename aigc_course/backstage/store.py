@@ -91,6 +91,7 @@ def tidy(value: Any) -> Any:
 def write(receipt: dict[str, Any], where: Path) -> Path:
     """Writes a receipt as `<chapter>/receipt.<profile>-<device kind>.json` into a folder, whole or not at all."""
     path = where / receipt["chapter"] / f"receipt.{receipt['profile']}-{device_kind(receipt['device'])}.json"
+    settings.own_folder(path.parent)
     write_text(path, json.dumps(receipt, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return path
 

@@ -35,6 +35,8 @@ def judge(
 def _holds(value: float, bound: str) -> bool:
     try:
         comparison, limit = bound.split()
+        if not math.isfinite(float(limit)):
+            raise ValueError
         return COMPARISONS[comparison](value, float(limit))
     except (AttributeError, KeyError, ValueError):
         raise ValueError(f'a bound reads like "<= 95" or ">= 0.97", not {bound!r}') from None

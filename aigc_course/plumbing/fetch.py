@@ -18,18 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from aigc_course.plumbing import rooms
-from aigc_course.plumbing.settings import (
-    cache_dir,
-    flag,
-    folder,
-    own_folder,
-    public,
-    readable,
-    setting,
-    timeout,
-    write_atomically,
-)
+from aigc_course.plumbing import rooms, settings
+from aigc_course.plumbing.console import clean
+from aigc_course.plumbing.settings import cache_dir, flag, folder, own_folder, public, readable, setting, timeout
 from aigc_course.plumbing.web import Trouble, ask, cause, unzip
 
 T = TypeVar("T")
@@ -145,10 +136,10 @@ def genuine_or(dataset: str, name: str, other: str, genuine: Callable[[], T], st
     name, other: what the sentence calls the data set and what stands in for it.
     """
     forced = flag("AIGC_STANDIN")
-    settings = (dataset, *(setting(f"AIGC_{key}") for key in ("CACHE", "DATA_MIRROR", "OFFLINE", "TIMEOUT")))
+    case = (dataset, *(setting(f"AIGC_{key}") for key in ("CACHE", "DATA_MIRROR", "OFFLINE", "TIMEOUT")))
     if forced:
         why = f"AIGC_STANDIN=1 is set, so {other} stand in for {name}."
-    elif forced is None and settings in _failures:
+    elif forced is None and case in _failures:
         why = f"{name} is still missing (see above), so {other} stand in for it."
     else:
         try:
@@ -160,7 +151,7 @@ def genuine_or(dataset: str, name: str, other: str, genuine: Callable[[], T], st
         except DataError as error:
             if forced is False or used.get(dataset) == "upstream":
                 raise
-            _failures.add(settings)
+            _failures.add(case)
             why = f"{str(error).rstrip('.')}; until then {other} stand in for {name}."
     print(why)
     used[dataset] = "stand-in"
@@ -175,10 +166,8 @@ def texts_or(dataset: str, genuine: Callable[[dict[str, str]], T], standin: Call
         try:
             return genuine({path.name: content.decode("utf-8") for path, content in files.items()})
         except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
-            raise DataError(
-                f"{dataset}'s files have not the form that their loader knows ({type(error).__name__}: {error}); "
-                "correct their rows in the registry."
-            ) from None
+            why = f"{dataset}'s files have not the form that their loader knows ({type(error).__name__}: {error})"
+            raise DataError(f"{why}; correct their rows in the registry.") from None
 
     return genuine_or(dataset, *TEXTS[dataset], decoded, standin)
 
@@ -210,16 +199,16 @@ def _in_turn(dataset: str, rows: list[Row]) -> Iterator[None]:
     try:
         _, _, told = (after := _text(note)).partition(f"\n{mirror}\n")
         if told and after != before and None in [_find(row, {}) for row in rows]:
-            raise DataError(told)
+            raise DataError(clean(" ".join(told.split())))  # another user's file
         try:
             yield
         except DataError as error:
             with suppress(OSError):
-                text = f"{os.getpid()} {time.time_ns()}\n{mirror}\n{error}"
-                write_atomically(note, lambda part: part.write_text(text, encoding="utf-8"))
+                text = f"{os.getpid()} {time.time_ns()}\n{mirror}\n{error}".encode()
+                settings.write_atomically(own_folder(place) / note.name, lambda part: part.write_bytes(text))
             raise
         with suppress(OSError):
-            note.unlink(missing_ok=True)
+            (own_folder(place) / note.name).unlink(missing_ok=True)
     finally:
         lock.release()
 
@@ -252,9 +241,7 @@ def _receive(row: Row, url: str, progress: bool) -> bytes:
     if encoding in ("gzip", "x-gzip", "deflate"):
         content = unzip(content, most)
     elif encoding not in ("", "identity"):
-        raise Trouble(
-            f"compresses files as {encoding}, which cannot be read", False, "switch the compression off there"
-        )
+        raise Trouble(f"compresses files as {encoding}, which cannot be read", False, "switch that off there")
     if _is(row, content):
         return content
     if re.match(rb"\s*<(!doctype|html)", content, re.IGNORECASE):
@@ -276,7 +263,7 @@ def _keep(row: Row, content: bytes) -> tuple[Path, bytes]:
     path = cache_dir() / row.dataset / row.file
     try:
         own_folder(path.parent)
-        write_atomically(path, lambda part: (part.write_bytes(content), readable(part)))
+        settings.write_atomically(path, lambda part: (part.write_bytes(content), readable(part)))
     except OSError as error:
         remedy = "set AIGC_CACHE to a folder that can be written"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -57,7 +57,7 @@ def fetch(name: str) -> list[Path]:
         raise HubError(f"{fault}, and {switch}=1 forbids to fetch it; unset {switch}")
     base = _inside(cache_dir() / "hub", cache_dir() / "hub" / base)
     try:
-        own_folder(base)
+        own_folder(cache_dir() / "hub"), own_folder(base)
         lock = FileLock(_inside(base, base / ".lock"), mode=0o666)
         with suppress(OSError, NotImplementedError):  # it only saves downloads: files are written whole without it too
             try:
@@ -72,7 +72,8 @@ def fetch(name: str) -> list[Path]:
     except Trouble as trouble:
         raise HubError(_why(trouble, name)) from None
     except OSError as error:
-        raise HubError(f"{name} cannot be stored in {base} ({cause(error)}); make room, or set AIGC_CACHE") from None
+        remedy = "let its owner open it to you" if isinstance(error, PermissionError) else "make room"
+        raise HubError(f"{name} cannot be kept in {base} ({cause(error)}); {remedy}, or set AIGC_CACHE") from None
 
 
 def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
@@ -106,7 +107,7 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
     for file, path in files.items():
         digest = str(digests.get(file) or links.get(file, ""))
         known = CHECKSUM.fullmatch(digest) or root == cache_dir() / "hub" or (links and not digest)
-        if not _is(_inside(root, path) if root else path, digest) and known:
+        if known and not _is(_inside(root, path) if root else path, digest):
             raise HubError(f"{path} has not the checksum that it came with; delete it and fetch the model again")
     return list(files.values())
 

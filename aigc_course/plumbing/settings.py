@@ -1,14 +1,18 @@
 """Settings from the environment, the cache folder, and files that are written whole or not at all."""
 
 import errno
+import glob
 import os
 import re
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
+KILLED = 86_400  # seconds after which a temporary folder is nobody's
 PATHS = "AIGC_CACHE AIGC_DATA_MIRROR AIGC_MODEL HF_HOME HF_HUB_CACHE XDG_CACHE_HOME REQUESTS_CA_BUNDLE SSL_CERT_FILE"
 
 
@@ -117,6 +121,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     if path.is_char_device() and path.absolute().parts[1:2] == ("dev",) and not path.is_symlink():
         raise OSError(errno.EEXIST, "is a device", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob(f".{glob.escape(path.name[:64])}.????????"):  # of a process that was killed
+        with suppress(OSError):
+            if old.is_dir() and os.listdir(old) in ([path.name], []) and time.time() - old.stat().st_mtime > KILLED:
+                shutil.rmtree(old, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name[:64]}.", dir=path.parent, ignore_cleanup_errors=True) as own:
         temporary = Path(own) / path.name
         write(temporary)

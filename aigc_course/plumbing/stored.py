@@ -37,6 +37,9 @@ def check(found: Any, path: Path) -> Any:
         wrong = wrong or (path.stem == "study" and not all(flat(found)) and "rows")
     except (TypeError, ValueError, AttributeError, LookupError):
         wrong = "rows"
+    if receipt and not wrong:
+        place = {"chapter": path.parent.name, "profile": path.stem.split(".")[1].partition("-")[0]}
+        wrong = next((key for key, due in place.items() if found[key] != due), "")
     if wrong or (receipt and not found["runs"]):
         why = f"{wrong or 'runs'} is not as it should be"
         raise ValueError(f"{path.parent.name}/{path.name} is damaged: {why}; make it anew")

@@ -23,13 +23,9 @@ class Trouble(Exception):
 
 
 def ask(
-    url: str,
-    most: int,
-    silence: float,
-    told: Callable[[int], object] = lambda n_bytes: None,
-    into: IO[bytes] | None = None,
-    auth: Any = None,
-) -> tuple[bytes, str]:
+    url: str, most: int, silence: float, told: Callable[[int], object] = lambda n_bytes: None,
+    into: IO[bytes] | None = None, auth: Any = None,
+) -> tuple[bytes, str]:  # fmt: skip
     """What url sends, cut a little after `most` bytes, and its Content-Encoding; Trouble where it sends nothing of use.
 
     In each `silence` seconds, the first included, SLOWEST bytes a second must come, or all: whatever takes the time (a
@@ -43,7 +39,8 @@ def ask(
     def read() -> None:
         try:
             limits, headers = (min(silence, 5), silence), {"Accept-Encoding": "identity"}
-            with requests.get(url, stream=True, timeout=limits, headers=headers, auth=auth) as reply:
+            hooks = {"response": lambda reply, **_: reply.close() if reply.is_redirect else None}  # not read whole
+            with requests.get(url, stream=True, timeout=limits, headers=headers, auth=auth, hooks=hooks) as reply:
                 reply.raise_for_status()
                 reply.raw.enforce_content_length = False  # a short file is reported by what it lacks
                 while not given_up.is_set() and (chunk := reply.raw.read1(1 << 16, decode_content=False)):

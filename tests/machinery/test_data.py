@@ -349,7 +349,7 @@ def test_a_registered_file_that_is_no_idx(site, tmp_path, change):
         ("page", "sent a web page in the file's place; log in", fetch.ATTEMPTS),
         ("endless", "sent more than", fetch.ATTEMPTS),
         ("bomb", "holds more than", fetch.ATTEMPTS),
-        ("brotli", "compresses files as br, which cannot be read; switch the compression off there", 1),
+        ("brotli", "compresses files as br, which cannot be read; switch that off there", 1),
     ],
 )
 def test_server_fails(site, fault, says, n_gets):
@@ -678,6 +678,37 @@ def test_planted_links_are_not_followed(site, tmp_path):
     fetch.fetch("mnist")
     assert precious.read_text() == "mine"
     assert (site.cache / IMAGES).read_bytes() == site.files[TRAIN_IMAGES] and not (site.cache / IMAGES).is_symlink()
+
+
+def test_a_cache_that_is_a_link_is_neither_written_nor_emptied(site, tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / ".failed").write_text("mine")
+    site.cache.parent.mkdir(parents=True)
+    site.cache.symlink_to(theirs)
+    site.faults["*"] = "404"
+    failure()
+    assert (theirs / ".failed").read_text() == "mine"
+    site.faults.clear()
+    fetch._failures.clear()
+    assert len(fetch.fetch("mnist")) == 4
+    assert [(file.name, file.read_text()) for file in theirs.iterdir()] == [(".failed", "mine")]
+
+
+def test_what_another_user_noted_is_told_in_one_line_without_codes(site, monkeypatch):
+    notes = iter(["", "1 1\n\nno\n\x1b[31msuch host"])  # as it was, and after another process failed meanwhile
+    monkeypatch.setattr(fetch, "_text", lambda note: next(notes))
+    with pytest.raises(fetch.DataError) as caught, fetch._in_turn("mnist", list(fetch.registry()["mnist"])):
+        pass
+    assert str(caught.value) == "no ?[31msuch host"
+
+
+def test_the_body_of_a_redirect_is_not_read(site):
+    site.files["/elsewhere"] = site.files[TRAIN_IMAGES]
+    site.faults[TRAIN_IMAGES] = "redirect"
+    assert len(fetch.fetch("mnist")) == 4 and "/elsewhere" in site.gets
+    time.sleep(0.2)
+    assert site.sent < 100_000_000  # what the sockets hold
 
 
 def test_a_lock_that_cannot_be_had_is_said_and_nothing_more(site, capsys):

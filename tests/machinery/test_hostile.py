@@ -13,7 +13,7 @@ from server import Server, alone_with
 from small_course import chapter
 
 from aigc_course import receipts, runtime
-from aigc_course.backstage import cli, lab, pages, readme, runner
+from aigc_course.backstage import cli, lab, pages, readme, runner, store
 from aigc_course.plumbing import claims, console, fetch, grading, models, rooms, settings
 
 CODES = "\x1b]0;title\x07\x1b[31m\u202e"
@@ -66,6 +66,49 @@ def test_working_copies_are_not_taken_aside_through_a_link(repo, tmp_path_factor
     assert [(file.name, file.read_text()) for file in outside.iterdir()] == [("00_first.ipynb", "mine")]
 
 
+def test_a_cache_of_models_that_is_a_link_is_not_written_through(tmp_path, monkeypatch):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/hub").symlink_to(tmp_path / "theirs")
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(models, "_get", lambda url, *args: pytest.fail("asked"))
+    with pytest.raises(models.HubError, match="is a link, which is not followed"):
+        models.fetch("o/m")
+    assert not list((tmp_path / "theirs").iterdir())
+
+
+def test_models_are_not_copied_through_a_link(tmp_path, monkeypatch, capsys):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to/o").symlink_to(tmp_path / "theirs")
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setattr(models, "fetch", lambda name: [tmp_path / "config.json"])
+    assert cli.main(["fetch", "--model", "o/m", "--to", str(tmp_path / "to")]) == 1
+    assert "is a link, which is not followed" in capsys.readouterr().out and not list((tmp_path / "theirs").iterdir())
+
+
+def test_receipts_are_not_stored_through_a_link(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "00_first").symlink_to(tmp_path / "theirs")
+    with pytest.raises(OSError, match="is a link"):
+        store.write(RECEIPT, tmp_path)
+    assert not list((tmp_path / "theirs").iterdir())
+
+
+def test_what_a_killed_process_left_goes_after_a_day_and_nothing_else(tmp_path):
+    left, new, own = (tmp_path / f".c.pt.{end}" for end in ("a2345678", "b2345678", "backup"))
+    for folder, file in ((left, "c.pt"), (new, "c.pt"), (own, "c.pt")):
+        folder.mkdir()
+        (folder / file).write_text("half")
+    mixed = tmp_path / ".c.pt.c2345678"
+    mixed.mkdir()
+    (mixed / "mine").write_text("mine")
+    for folder in (left, own, mixed):
+        os.utime(folder, (1, 1))
+    settings.write_atomically(tmp_path / "c.pt", lambda part: part.write_text("whole"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in (new, own, mixed)) + ["c.pt"]
+
+
 # --- wrong numbers -----------------------------------------------------------------------------------------------
 
 
@@ -73,6 +116,34 @@ def test_working_copies_are_not_taken_aside_through_a_link(repo, tmp_path_factor
 def test_a_claim_is_not_held_by_what_is_no_number(value, bound, monkeypatch):
     monkeypatch.setattr(claims.fetch, "used", {})  # stand-ins of an earlier test: nothing would be claimed
     assert claims.judge("ratio", "much faster", value, "lesson", lesson=bound)[0]["met"] is False
+
+
+@pytest.mark.parametrize("bound", ["<= inf", ">= -inf", "<= 1e999", "<= nan"])
+def test_a_bound_that_holds_always_or_never_is_none(bound, monkeypatch):
+    monkeypatch.setattr(claims.fetch, "used", {})
+    with pytest.raises(ValueError, match="a bound reads like"):
+        claims.judge("ratio", "much faster", 1.0, "lesson", lesson=bound)
+
+
+def test_several_numbers_are_no_figure():
+    import torch
+
+    run = runtime.setup(0)
+    for several in (np.zeros(2), np.zeros(0), torch.zeros(2), torch.zeros(0), [1.0]):
+        with pytest.raises(TypeError, match="the figure loss must be a number"):
+            run.record("loss", several)
+    assert run.record("loss", torch.ones(1)) == run.record("loss", np.float32(1)) == 1.0
+
+
+@pytest.mark.parametrize("change", [{"chapter": "01_second"}, {"profile": "full"}])
+def test_a_receipt_is_of_its_own_chapter_and_profile(change, repo):
+    place = repo / "chapters/00_first/receipt.lesson-cpu.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(RECEIPT))
+    assert receipts.load("00_first", where=repo / "chapters")["digest"] == "d"
+    place.write_text(json.dumps(RECEIPT | change))
+    with pytest.raises(ValueError, match=f"{next(iter(change))} is not as it should be"):
+        receipts.load("00_first", where=repo / "chapters")
 
 
 def test_a_figure_too_large_for_a_float_is_shown_and_holds_nothing(monkeypatch):
@@ -136,6 +207,22 @@ def test_odd_settings_of_a_model_get_a_sentence(file, content, tmp_path):
         return
     with pytest.raises(models.HubError, match="have not the form of a model's"):
         models.check(tmp_path, "m")
+
+
+def test_a_huge_file_that_nobody_knows_is_not_read_through(tmp_path):
+    (tmp_path / "config.json").write_text('{"architectures": ["GPT2LMHeadModel"]}')
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with (tmp_path / "model.safetensors").open("wb") as sparse:
+        sparse.truncate(10**12)
+    assert len(models.check(tmp_path, "m")) == 3
+
+
+@pytest.mark.parametrize("text", ["", "run = 3", "def run(seeds:\n"])
+def test_a_study_that_is_none_gets_a_sentence(text, repo, monkeypatch, capsys):
+    (repo / "chapters/00_first").mkdir(parents=True, exist_ok=True)
+    (repo / "chapters/00_first/study.py").write_text(text)
+    assert cli.main(["study", "00"]) == 2
+    assert "chapters/00_first/study.py cannot be used: " in capsys.readouterr().err
 
 
 def test_a_models_kind_is_said_without_codes(tmp_path):
