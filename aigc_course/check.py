@@ -88,8 +88,8 @@ class Check:
         name, known = text_of(number, str), exercises()
         if name in known:
             return name, known[name]
-        guesses = [f"0{name}"] if f"0{name}" in known else difflib.get_close_matches(name, known, n=1)
-        near = "".join(f" Did you mean `{guess}`?" for guess in guesses)
+        guesses = [k for k in known if k in (f"0{name}", name) or k.split(".")[0] == name.split(".")[0]]  # of that page
+        near = "".join(f" Did you mean `{guess}`?" for guess in guesses or difflib.get_close_matches(name, known, n=1))
         return _show(f"There is no exercise {name!r}.{near} Exercises: {', '.join(known)}.", "unknown"), None
 
 

@@ -84,6 +84,7 @@ def start(options: list[str]) -> int:
     top = rooms.root() or folder()  # of what JupyterLab shows: the README and data/ too
     own = folder() / ".jupyter"  # signatures and open tabs of the course, apart from the learner's other work
     machine.calm(os.environ)  # kernels inherit it
+    print("Starting JupyterLab, which can take a minute …", flush=True)
     ours, theirs = str(Path(__file__).with_name("jupyter")), os.environ.get("JUPYTER_CONFIG_PATH")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [ours, theirs]))
     LabApp.launch_instance(

@@ -12,7 +12,7 @@ from aigc_course.plumbing import rooms
 from aigc_course.plumbing.console import clean, img
 from aigc_course.plumbing.controls import control, png
 
-RESTARTED = "<small>After a restart of the kernel, run this cell again: until then the picture does not follow.</small>"
+RESTARTED = "<small>After a restart of the kernel, run all cells from the top: until then the picture stays.</small>"
 FRONT_ENDS = (".jp-OutputArea", ".output_wrapper", ".cell_container", "#output-area")  # Lab, classic, VS Code, Colab
 ALIVE = ", ".join(f"{outputs}:has(.widget-vbox)" for outputs in FRONT_ENDS)
 

@@ -34,7 +34,7 @@ def sampling_explorer(
     def draw(temperature: float, top_k: int, top_p: float, min_p: float) -> str:
         settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p or None}
         p = text.filter_logits(logits, **settings).softmax(0)
-        entropy = -(p[p > 0] * p[p > 0].log()).sum().item()
+        entropy = abs((p[p > 0] * p[p > 0].log()).sum().item())
         title = f"{int((p > 0).sum())} of {V} can be sampled, entropy {entropy:.2f} nats"
         bars = _bars(plain[order].tolist(), p[order].tolist(), [names[i] for i in order], title)
         written = f"<pre>{html.escape(write(**settings))}</pre>" if write else ""

@@ -32,7 +32,7 @@ def test_a_mirror_is_made_from_a_mirror(mirror, tmp_path, capsys):
     assert cli.main(["fetch", "toy", "--to", str(tmp_path / "class")]) == 0
     assert (tmp_path / "class/toy/a.bin").read_bytes() == CONTENT
     shown = capsys.readouterr().out
-    assert f"toy: 1 files, 0.0 MB, verified, in {tmp_path / 'class/toy'}" in shown
+    assert f"toy: 1 file, 0.0 MB, verified, in {tmp_path / 'class/toy'}" in shown
     assert f"Learners set AIGC_DATA_MIRROR to {tmp_path / 'class'}, or to where" in shown
 
 
@@ -40,14 +40,15 @@ def test_all_are_those_that_chapters_use_and_one_that_fails_hides_nothing(mirror
     monkeypatch.chdir(tmp_path)
     assert cli.main(["fetch", "--all", "--to", "class"]) == 1
     shown = capsys.readouterr().out
-    assert "toy: 1 files" in shown and "✗ lost: lost cannot be had: " in shown and "spare" not in shown
+    assert "toy: 1 file" in shown and "✗ lost: lost cannot be had: " in shown and "spare" not in shown
     assert f"Learners set AIGC_DATA_MIRROR to {tmp_path / 'class'}, or to where" in shown
     assert cli.main(["fetch", "--all", "spare", "--to", "class"]) == 1 and (tmp_path / "class/spare/a.bin").is_file()
     assert cli.main(["fetch", "spare"]) == 0
     assert (
         cli.main(["fetch", "lost", "--to", "class"]) == 1 and "Learners" not in capsys.readouterr().out.split("✗")[-1]
     )
-    assert cli.main(["fetch", "nothing"]) == 2 and cli.main(["fetch"]) == 2
+    assert cli.main(["fetch"]) == 2 and cli.main(["fetch", "nothing", "toy"]) == 2
+    assert "there is no data set called nothing; say which of" in capsys.readouterr().err
 
 
 def test_a_place_that_cannot_be_written_is_told(mirror, tmp_path, monkeypatch, capsys):

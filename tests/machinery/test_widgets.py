@@ -91,7 +91,7 @@ def test_long_names_are_not_cut(shown):
 
 def test_a_caption_says_what_to_do_after_a_restart(shown):
     box = widgets.explore(lambda n: np.zeros((2, 2)), alt="black", n=(0, 9, 3))
-    assert "After a restart of the kernel, run this cell again" in box.children[-1].value
+    assert "After a restart of the kernel, run all cells from the top" in box.children[-1].value
 
 
 def test_a_line_to_type_in_and_html(shown):
