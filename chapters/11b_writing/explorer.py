@@ -40,7 +40,7 @@ def sampling_explorer(
         written = f"<pre>{html.escape(write(**settings))}</pre>" if write else ""
         return img(widgets.png(bars), alt) + written
 
-    return widgets.explore(
+    box = widgets.explore(
         draw,
         alt=alt,
         temperature=(0.0, 2.0, 1.0, 0.05),
@@ -48,6 +48,9 @@ def sampling_explorer(
         top_p=(0.05, 1.0, 1.0, 0.05),
         min_p=(0.0, 0.5, 0.0, 0.01),
     )
+    for slider in box.children[:4] if write else ():
+        slider.continuous_update = False  # writing takes a second: only where one lets go
+    return box
 
 
 def _bars(before: Sequence[float], after: Sequence[float], names: Sequence[str], title: str) -> np.ndarray:

@@ -236,6 +236,7 @@ def test_sampling_explorer_writes_with_the_settings_of_its_sliders(shown):
     sliders[3].value = 0.25
     said = "[('min_p', 0.25), ('temperature', 1.0), ('top_k', 9), ('top_p', 1.0)]"
     assert page.value.endswith(f"<pre>{html.escape(f'<{said}>')}</pre>")
+    assert not any(slider.continuous_update for slider in sliders)  # else each notch would write
 
 
 def test_the_token_viewer_shows_tokens_and_follows_the_text(shown):
