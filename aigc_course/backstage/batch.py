@@ -62,7 +62,11 @@ def run(
                 left = ", ".join(other.stem for other, *_ in sound[number:])
                 notes.append(f"Left out after {limit_minutes:g} minutes: {left}")
                 break
-            digest = digests.digest(path)
+            try:
+                digest = digests.digest(path)
+            except (RecursionError, MemoryError):
+                problems.append(f"{stem} cannot be run: a cell nests too deep")
+                continue
             settings = {"timeout": timeout, "cwd": path.parent if path in guests else None}
             label = f"{number + 1}/{len(sound)} {stem}"
             try:

@@ -21,6 +21,7 @@ from aigc_course.backstage import digest as digests
 from aigc_course.backstage import lab as labs
 from aigc_course.backstage import readme, store
 from aigc_course.backstage.pages import Problem, choose, load, pages
+from aigc_course.backstage.pages import text as text_of
 from aigc_course.plumbing import machine, rooms, settings
 from aigc_course.plumbing.console import clean
 
@@ -181,7 +182,7 @@ def _fetch_models(names: list[str], to: str | None) -> int:
             print(f"Learners set AIGC_MODEL to {folder if to else name}.")
         except (models.HubError, OSError) as error:
             failed = True
-            print(f"✗ {name}: {error}")
+            print(f"✗ {settings.public(name)}: {error}")
     return int(failed)
 
 
@@ -246,7 +247,7 @@ def test(args: argparse.Namespace) -> int:
 def table(args: argparse.Namespace) -> int:
     """Rewrites the README's table of chapters and its benchmark lines, and chapters/README.md, from the receipts."""
     page, rest = _checkout() / "README.md", _checkout() / "chapters" / "README.md"
-    text = page.read_text(encoding="utf-8")
+    text = text_of(page)
     notebooks, pictures = _course_pages(), {}
     try:
         blocks = {"table": readme.table(notebooks, _address()), "bench": readme.bench()}
@@ -283,8 +284,8 @@ def badges(args: argparse.Namespace) -> int:
 
     texts, problems = {}, []
     for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md", "CITATION.cff"):
-        if (path := _checkout() / name).is_file():
-            texts[path] = stamp(path.read_text(encoding="utf-8"))
+        if (path := _checkout() / name).exists():
+            texts[path] = stamp(text_of(path))
     for path in _course_pages():
         try:
             notebook = load(path)
@@ -297,7 +298,7 @@ def badges(args: argparse.Namespace) -> int:
             continue
         title, setup = cells["title"], cells["setup"]
         before = title.source, setup.source
-        first, *rest = [line for line in title.source.splitlines() if "mybinder.org/v2/" not in line]
+        first, *rest = [line for line in title.source.splitlines() if "mybinder.org/v2/" not in line] or [""]
         text = "\n".join(rest).strip("\n")
         title.source = f"{first}\n\n{readme.badges(new, path.stem)}\n\n{text}".rstrip("\n")
         if "git+" not in setup.source:  # a new page: its imports alone
@@ -327,7 +328,7 @@ def _checkout() -> Path:
 
 
 def _address() -> str:
-    text = (_checkout() / "pyproject.toml").read_text(encoding="utf-8")
+    text = text_of(_checkout() / "pyproject.toml")
     found = re.search(r'(?m)^Repository = "https://github\.com/([\w.-]+/[\w.-]+)"', text)
     if not found:
         raise Problem('pyproject.toml has no line Repository = "https://github.com/OWNER/REPO"')
@@ -412,8 +413,9 @@ def main(argv: list[str] | None = None) -> int:
         hint = ": `aigc-course doctor` says what to install" if isinstance(problem, ModuleNotFoundError) else ""
         print(f"aigc-course: {clean(str(problem))}{hint}", file=sys.stderr)
         return 2
-    except (UnicodeError, OverflowError) as error:  # a file of the repository that holds what it must not
-        print(f"aigc-course: a file that this command reads is damaged: {error}", file=sys.stderr)
+    except (UnicodeError, OverflowError, RecursionError, MemoryError) as error:  # a file that holds what it must not
+        why = str(error) or type(error).__name__
+        print(f"aigc-course: a file that this command reads is damaged: {why}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a file that is not ours
         print(f"aigc-course: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)

@@ -4,6 +4,7 @@ JupyterLab saves as it runs, and a page that it saved in notebooks/ would stop t
 copies. `originals/` beside them holds what each was copied from: a page to look up, and what tells an edited copy.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 from aigc_course.backstage.pages import Problem
-from aigc_course.plumbing import machine, rooms
+from aigc_course.plumbing import machine, rooms, stored
 from aigc_course.plumbing.settings import own_folder, write_atomically
 
 FIRST = "00_start_here.ipynb"
@@ -105,6 +106,8 @@ def start(options: list[str]) -> int:
 
 def _place(page: Path) -> None:
     """Makes a working copy of a page, and beside it the original; both whole or not at all."""
+    if _bytes(page) is None:
+        raise OSError(errno.EINVAL, "is no file", str(page))
     for target in (folder() / page.name, folder() / "originals" / page.name):
         own_folder(target.parent)
         write_atomically(target, lambda file: shutil.copyfile(page, file))
@@ -130,13 +133,15 @@ def _aside(copy: Path) -> Path:
 
 
 def _bytes(path: Path) -> bytes | None:
+    if path.is_file() and path.stat().st_size > stored.LARGEST:
+        raise OSError(errno.EFBIG, "is too large for a notebook", str(path))
     return path.read_bytes() if path.is_file() else None
 
 
 def _cells(path: Path) -> list[tuple[str, str]] | None:
     """What a learner may have edited: kind and text of each cell. None where the file is no notebook."""
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        cells = json.loads(_bytes(path) or b"")["cells"]
         return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

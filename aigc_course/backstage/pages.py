@@ -63,6 +63,13 @@ def _named(notebooks: list[Path], word: str, files: bool) -> Path:
     return page or path
 
 
+def text(path: Path) -> str:
+    """A text file of the checkout. Raises Problem for a pipe, which would be waited for, and for one without end."""
+    if path.exists() and (not path.is_file() or path.stat().st_size > stored.LARGEST):
+        raise Problem(f"{path.name} is no file of a text's size")
+    return path.read_text(encoding="utf-8")
+
+
 def load(path: Path) -> "NotebookNode":
     """A notebook, sound and in format 4.5. Raises Problem, which says what is wrong with the file.
 
@@ -71,8 +78,8 @@ def load(path: Path) -> "NotebookNode":
     import nbformat
 
     try:
-        if not path.is_file():  # a pipe would be waited for
-            raise Problem(f"{path.name} cannot be read: it is no file")
+        if path.exists() and (not path.is_file() or path.stat().st_size > stored.LARGEST):  # a pipe would be waited for
+            raise Problem(f"{path.name} cannot be read: it is no file of a notebook's size")
         content = json.loads(path.read_bytes())
         stored.read(path)  # ValueError for a number like NaN, as where the digest is taken
         if not isinstance(content, dict) or content.get("nbformat") != 4:

@@ -22,7 +22,7 @@ and largest in brackets; minutes and memory are of the machine that is named.
 
 def words(text: Any) -> str:
     """Text as markdown that shows it as it is, in one line: no tags, no formatting, no cells of a table."""
-    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
+    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace("$", "&#36;")
     return re.sub(r"[\\`*\[\]|~]|^[#>+-]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
 
 

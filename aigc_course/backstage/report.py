@@ -14,6 +14,7 @@ import nbformat
 from aigc_course.backstage import store
 from aigc_course.backstage.readme import claim_text, figures_text, spread, words
 from aigc_course.backstage.runner import Outcome
+from aigc_course.plumbing.console import clean
 
 HEADER = ["chapter", "minutes", "peak GB", "claims met", "figures"]
 
@@ -88,7 +89,8 @@ def _without_kernel(output: dict[str, Any]) -> None:
     data = output.get("data", {})
     if data.pop("application/vnd.jupyter.widget-view+json", None) and set(data) <= {"text/plain"}:
         data["text/html"] = "<em>(something to play with: open the notebook)</em>"
-    alt = output.get("metadata", {}).get("image/png", {}).get("alt")
-    if alt and "image/png" in data and "text/html" not in data:  # nbconvert drops the words
-        png = "".join(data["image/png"].split())
-        data["text/html"] = f'<img src="data:image/png;base64,{png}" alt="{html.escape(alt)}">'
+    about = (output.get("metadata") or {}).get("image/png")
+    alt = about.get("alt") if isinstance(about, dict) else None
+    if isinstance(alt, str) and alt and "image/png" in data and "text/html" not in data:  # nbconvert drops the words
+        png = "".join("".join(data["image/png"]).split())
+        data["text/html"] = f'<img src="data:image/png;base64,{png}" alt="{html.escape(clean(alt))}">'

@@ -23,7 +23,7 @@ def clean(text: str, encoding: str = "utf-8") -> str:
 
 def say(text: str) -> None:
     """Print, whatever characters the console knows."""
-    print(clean(text, getattr(sys.stdout, "encoding", None) or "utf-8"))
+    print(clean(text, getattr(sys.stdout, "encoding", None) or "utf-8"), flush=True)
 
 
 def img(picture: bytes, alt: str, kind: str = "png") -> str:

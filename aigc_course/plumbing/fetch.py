@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from aigc_course.plumbing import rooms, settings
-from aigc_course.plumbing.console import clean
+from aigc_course.plumbing.console import clean, say
 from aigc_course.plumbing.settings import cache_dir, flag, folder, own_folder, public, readable, setting, timeout
 from aigc_course.plumbing.web import Trouble, ask, cause, unzip
 
@@ -145,7 +145,7 @@ def genuine_or(dataset: str, name: str, other: str, genuine: Callable[[], T], st
         try:
             found = genuine()
             if used.get(dataset) == "stand-in":
-                print(f"{name} is here now; run the notebook again from its first cell, so that no stand-in is left.")
+                say(f"{name} is here now; run the notebook again from its first cell, so that no stand-in is left.")
             used[dataset] = "upstream"
             return found
         except DataError as error:
@@ -153,7 +153,7 @@ def genuine_or(dataset: str, name: str, other: str, genuine: Callable[[], T], st
                 raise
             _failures.add(case)
             why = f"{str(error).rstrip('.')}; until then {other} stand in for {name}."
-    print(why)
+    say(why)
     used[dataset] = "stand-in"
     return standin()
 
@@ -189,13 +189,13 @@ def _in_turn(dataset: str, rows: list[Row]) -> Iterator[None]:
         try:
             lock.acquire(timeout=2)
         except Timeout:
-            print(f"Another process is fetching {dataset}; waiting for it.", flush=True)
+            say(f"Another process is fetching {dataset}; waiting for it.")
             lock.acquire(timeout=3 * timeout() + sum(row.bytes or LARGEST for row in rows) / SHARED)
     except Timeout:
-        print(f"The other process does not end; {dataset} is fetched without waiting for it.", flush=True)
+        say(f"The other process does not end; {dataset} is fetched without waiting for it.")
     except (OSError, NotImplementedError) as error:
         if os.access(place, os.W_OK):  # otherwise the cache is the trouble, which is told where it matters
-            print(f"{lock.lock_file} cannot be locked ({cause(error)}); remove it, so that processes share downloads.")
+            say(f"{lock.lock_file} cannot be locked ({cause(error)}); remove it, so that processes share downloads.")
     try:
         _, _, told = (after := _text(note)).partition(f"\n{mirror}\n")
         if told and after != before and None in [_find(row, {}) for row in rows]:
@@ -271,7 +271,7 @@ def _keep(row: Row, content: bytes) -> tuple[Path, bytes]:
         elif error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
             remedy = "remove what lies in its place"
         if path.parent not in {other.parent for other in unkept}:
-            print(f"{path} cannot be stored ({cause(error)}) and is used from memory; {remedy}.")
+            say(f"{path} cannot be stored ({cause(error)}) and is used from memory; {remedy}.")
         unkept[path] = content
     return path, content
 

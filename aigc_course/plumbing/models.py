@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from aigc_course.plumbing.console import clean, say
 from aigc_course.plumbing.settings import cache_dir, flag, own_folder, readable, setting, timeout, write_atomically
 from aigc_course.plumbing.web import Trouble, ask, cause, public
 
@@ -29,6 +30,9 @@ PATIENCE = 3600  # seconds that one process waits while another fetches the same
 class HubError(RuntimeError):
     """A model that cannot be had; one sentence says what happened and what to do."""
 
+    def __init__(self, text: str):
+        super().__init__(" ".join(clean(text).split())[:600])  # it may quote a file
+
 
 def endpoint() -> str:
     """The address of the hub as it is set: HF_ENDPOINT, or the public one. To be shown only through public."""
@@ -41,7 +45,7 @@ def fetch(name: str) -> list[Path]:
     from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
 
     if not re.fullmatch(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", name, re.ASCII):
-        raise HubError(f"{name!r} is neither a folder nor a model's name, such as Qwen/Qwen3-0.6B")
+        raise HubError(f"{public(name)!r} is neither a folder nor a model's name, such as Qwen/Qwen3-0.6B")
     base, fault = Path("models--" + name.replace("/", "--")), f"{name} is not in the cache"
     for root in (cache_dir() / "hub", Path(HF_HUB_CACHE)):
         with suppress(OSError, UnicodeError, TypeError):  # this one does not have it
@@ -63,7 +67,7 @@ def fetch(name: str) -> list[Path]:
             try:
                 lock.acquire(timeout=2)
             except Timeout:
-                print(f"Another process is fetching {name}; waiting for it.", flush=True)
+                say(f"Another process is fetching {name}; waiting for it.")
                 lock.acquire(timeout=PATIENCE)
         try:
             return _download(base, name)
@@ -96,7 +100,10 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
             lacking.append("a tokenizer")
         if lacking:
             raise HubError(f"{name} lacks {', '.join(lacking)}; choose a model that has them")
-        kinds = json.loads(files["config.json"].read_bytes()).get("architectures") or ["LMHeadModel"]
+        config = json.loads(files["config.json"].read_bytes())
+        if any(isinstance(n, int) and n >= (1000 if "layer" in key else 10**8) for key, n in config.items()):
+            raise ValueError
+        kinds = config.get("architectures") or ["LMHeadModel"]
         kind = "an adapter" if "adapter_config.json" in files else ascii(kinds[0]).strip("'")
         digests = dict(json.loads((place / DIGESTS).read_bytes())) if (place / DIGESTS).is_file() else {}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -132,7 +139,7 @@ def _download(base: Path, name: str) -> list[Path]:
     if total > (room := min(MOST, shutil.disk_usage(base).free)):
         sizes = f"{total / 1e6:,.1f} MB, and {base} takes {room / 1e6:,.1f}"
         raise HubError(f"{name} has {sizes}; make room there, set AIGC_CACHE, or choose a smaller model")
-    print(f"{name}: fetching {total / 1e6:,.1f} MB from {hub}", flush=True)
+    say(f"{name}: fetching {total / 1e6:,.1f} MB from {hub}")
     own_folder(place), own_folder(base / "refs")
     with tqdm(total=total, unit="B", unit_scale=True, ncols=100, disable=bool(flag("AIGC_QUIET"))) as bar:
         for size, file, digest in rows:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-NUMBER = int | float
+NUMBER, LARGEST = int | float, 100_000_000  # bytes of a file
 RUN = {"minutes": NUMBER, "peak_gb": NUMBER | None, "figures": {...: NUMBER | str | None}}
 CLAIM = {"text": str, "figure": str, "bound": str | None, "value": NUMBER | str | None, "met": bool | None}
 STUDY = {"chapter": str, "device": str, "date": str, "digest": str, "data": {...: str}}
@@ -22,6 +22,8 @@ def read(path: Path) -> Any:
         return kind(text)
 
     try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            raise ValueError
         numbers = {"parse_float": finite, "parse_constant": finite, "parse_int": lambda text: finite(text, int)}
         return json.loads(path.read_bytes(), **numbers)
     except (ValueError, RecursionError):
@@ -67,9 +69,6 @@ def flat(study: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [dict(row) for row in study["rows"]]
     found = [{"variant" if key == "name" else key: v for key, v in row.items()} for row in study.get("runs", ())]
     found += [{"variant": name, **row} for name, row in study.get("rows", {}).items()]
-    for group, part in study.get("parts", {}).items():
-        found += [{"group": group, "variant": name, **row} for name, row in part.items()]
-    found += [{"group": "scaling", **row} for row in study.get("scaling", {}).get("runs", ())]
     for i, seed in enumerate(study["seeds"] if "vae" in study else ()):
         found.append({"variant": "vae", "seed": seed, **{name: values[i] for name, values in study["vae"].items()}})
     return found

@@ -13,7 +13,7 @@ from server import Server, alone_with
 from small_course import chapter
 
 from aigc_course import receipts, runtime
-from aigc_course.backstage import cli, lab, pages, readme, runner, store
+from aigc_course.backstage import cli, lab, pages, readme, report, runner, store
 from aigc_course.plumbing import claims, console, fetch, grading, models, rooms, settings
 
 CODES = "\x1b]0;title\x07\x1b[31m\u202e"
@@ -354,7 +354,7 @@ def test_stamping_what_is_damaged_gets_a_sentence(repo, damage, capsys):
     assert "00_first" in shown and "damaged" in shown
 
 
-@pytest.mark.parametrize("more", [{"rows": [1]}, {"rows": [None]}, {"parts": {"a": 1}}, {"runs": [1]}])
+@pytest.mark.parametrize("more", [{"rows": [1]}, {"rows": [None]}, {"runs": [1]}])
 def test_a_damaged_study_gets_a_sentence(repo, more):
     head = {key: RECEIPT[key] for key in ("chapter", "device", "date", "digest", "data")}
     (repo / "chapters/00_first/study.json").write_text(json.dumps(head | more))
@@ -395,3 +395,108 @@ def test_a_timeout_is_a_day_at_most(value, monkeypatch):
     monkeypatch.setenv("AIGC_TIMEOUT", value)
     with pytest.raises(settings.SettingError, match="AIGC_TIMEOUT"):
         settings.timeout()
+
+
+# --- what a second attack found ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["http://me:secret@h/x", "me:secret@h/x", "https://h/x?token=secret"])
+def test_an_address_in_the_place_of_a_model_is_told_without_its_password(name, capsys):
+    with pytest.raises(models.HubError, match="is neither a folder nor a model's name") as caught:
+        models.fetch(name)
+    assert cli.main(["fetch", "--model", name]) == 1
+    assert "secret" not in str(caught.value) + "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("cell", ["1" + "+1" * 20_000, "x" + ".a" * 20_000, "-" * 20_000 + "1"])
+def test_a_cell_that_nests_costs_no_other_page(cell, repo, capsys):
+    chapter(repo, "01_second", setup="x = 1", task=cell)
+    assert cli.main(["run"]) == 1
+    said = "".join(capsys.readouterr())
+    assert "01_second cannot be run: a cell nests too deep" in said and "00_first" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("title", ["", "[![Launch](https://mybinder.org/v2/gh/o/r)](x)"])
+def test_badges_are_put_above_an_empty_title(title, repo):
+    page = repo / "notebooks/00_first.ipynb"
+    notebook = nbformat.read(page, as_version=4)
+    notebook.cells[0].source = title
+    nbformat.write(notebook, page)
+    assert cli.main(["badges", "a/b"]) in (0, 1)
+    assert "github/a/b" in page.read_text()
+
+
+@pytest.mark.parametrize("sizes", [{"n_layer": 10**7}, {"vocab_size": 10**8}, {"num_hidden_layers": 10**400}])
+def test_a_model_of_impossible_sizes_is_refused_before_it_is_made(sizes, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["GPT2LMHeadModel"]} | sizes))
+    for name in ("tokenizer.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(models.HubError, match="have not the form of a model's"):
+        models.check(tmp_path, "m")
+
+
+def test_what_a_models_files_call_their_parts_is_told_clean_and_short():
+    error = models.HubError(f"the weights lack {CODES}\n" + "x" * 1_000_000)
+    assert str(error).isprintable() and len(str(error)) <= 600
+
+
+def test_a_file_that_memory_cannot_hold_gets_a_sentence(repo, monkeypatch, capsys):
+    def too_much(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(cli.readme, "table", too_much)
+    assert cli.main(["table"]) == 2 and "is damaged: MemoryError" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders are of POSIX")
+def test_a_stored_file_is_a_file_of_some_size(repo):
+    place = repo / "chapters/00_first/receipt.lesson-cpu.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("wb") as sparse:
+        sparse.truncate(10**12)
+    os.mkfifo(place.with_name("study.json"))
+    for name in ("receipt.lesson-cpu.json", "study.json"):
+        with pytest.raises(ValueError, match="is damaged"):
+            receipts.read(place.with_name(name))
+
+
+@pytest.mark.parametrize(
+    "about", [None, {}, {"image/png": None}, {"image/png": {"alt": 5}}, {"image/png": {"alt": CODES}}]
+)
+def test_an_odd_picture_costs_no_report(about):
+    for png in ("aGk=", ["aG", "k="]):
+        output = {"data": {"image/png": png}, "metadata": about}
+        report._without_kernel(output)
+        assert "\x1b" not in str(output["data"].get("text/html", ""))
+
+
+def test_a_dollar_is_a_dollar_in_the_tables():
+    assert "$" not in readme.words("5 $x$ and $y$")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders are of POSIX")
+@pytest.mark.parametrize("name", ["README.md", "pyproject.toml", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("kind", ["pipe", "sparse"])
+def test_texts_of_the_checkout_are_files_of_some_size(name, kind, repo, capsys):
+    (repo / name).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(repo / name)
+    else:
+        with (repo / name).open("wb") as sparse:
+            sparse.truncate(10**12)
+    assert cli.main(["badges", "a/b"]) == 2 and f"{name} is no file of a text's size" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders are of POSIX")
+def test_pages_and_originals_that_are_no_files_are_neither_read_nor_copied(repo):
+    lab.refresh()
+    page, original = repo / "notebooks/00_first.ipynb", repo / "my-notebooks/originals/00_first.ipynb"
+    original.unlink()
+    os.mkfifo(original)
+    lab.refresh()
+    with page.open("wb") as sparse:
+        sparse.truncate(10**12)
+    with pytest.raises(OSError, match="is too large for a notebook"):
+        lab.reset(page)
+    with pytest.raises(pages.Problem, match="00_first.ipynb"):
+        pages.load(page)

@@ -186,7 +186,6 @@ def test_the_wheel_and_the_checkout_each_have_their_receipts(tmp_path, monkeypat
 
 
 HEAD = {"chapter": "05_dcgan", "device": "cpu", "date": "2026-11-25", "digest": "d", "data": {}, "seeds": [0, 1]}
-SCALING = {"runs": [{"width": 32, "nats": 3}], "fit": {"E": 1}}
 
 
 @pytest.mark.parametrize(
@@ -203,10 +202,6 @@ SCALING = {"runs": [{"width": 32, "nats": 3}], "fit": {"E": 1}}
                 {"variant": "vae", "seed": 1, "fd": 4, "mse": 6},
             ],
         ),
-        (
-            {"parts": {"added": {"plain": {"nats": 2}}}, "scaling": SCALING},
-            [{"group": "added", "variant": "plain", "nats": 2}, {"group": "scaling", "width": 32, "nats": 3}],
-        ),
     ],
 )
 def test_the_rows_of_a_study_are_flat_dicts_however_it_keeps_them(kept, rows, tmp_path):
@@ -219,7 +214,7 @@ def test_the_rows_of_a_study_are_flat_dicts_however_it_keeps_them(kept, rows, tm
 def test_the_rows_of_every_stored_study_are_read(page):
     """All figures that the study stores in its rows are in the flat ones."""
     rows, stored = receipts.rows(f"{page}.study"), receipts.load(f"{page}.study")
-    kept = [stored.get(key, []) for key in ("rows", "runs", "parts", "vae")] + [stored.get("scaling", {}).get("runs")]
+    kept = [stored.get(key, []) for key in ("rows", "runs", "vae")]
     assert rows and all(isinstance(value, str | int | float | None) for row in rows for value in row.values())
 
     def numbers(part):
