@@ -67,7 +67,7 @@ def write(outcomes: list[Outcome], rows: list[list[str]], claims: list[tuple[str
     cells = [nbformat.v4.new_markdown_cell("\n\n".join([*head, "\n".join(said)]))]
     for outcome in outcomes:
         if outcome.error:
-            failure = nbformat.v4.new_output("stream", name="stderr", text=outcome.error)
+            failure = nbformat.v4.new_output("stream", name="stderr", text=clean(plain(outcome.error)))
             cells.append(nbformat.v4.new_code_cell(outputs=[failure]))
         cells += copy.deepcopy(outcome.notebook.cells)
     for number, cell in enumerate(cells):

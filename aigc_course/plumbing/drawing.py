@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from aigc_course.plumbing import style
+from aigc_course.plumbing.console import clean
 
 
 def array(x: Any) -> np.ndarray:
@@ -100,6 +101,8 @@ def demand_labels(fig: Figure) -> None:
 def png(fig: Figure) -> bytes:
     """The figure as a PNG; it is closed."""
     style.warn_of_boxes("".join(text.get_text() for text in fig.findobj(Text)))
+    for text in fig.findobj(lambda part: isinstance(part, Text) and not part.get_text().isprintable()):
+        text.set_text(clean(text.get_text()))  # half a character cannot be drawn
     png = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # said above, once

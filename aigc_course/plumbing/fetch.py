@@ -318,7 +318,7 @@ def _reasons(faults: dict[str, Trouble]) -> tuple[str, str]:
     if flag("AIGC_OFFLINE"):
         why = f"{cache_dir()} lacks it, and AIGC_OFFLINE=1 forbids the network"
         faults = faults | {"the cache": Trouble(why, remedy="unset AIGC_OFFLINE")}
-    words = " and ".join(f"{trouble.where or name} {trouble}" for name, trouble in faults.items())
+    words = " and ".join(f"{trouble.where or public(name)} {trouble}" for name, trouble in faults.items())
     return words, ", or ".join(dict.fromkeys(trouble.remedy for trouble in faults.values() if trouble.remedy))
 
 

@@ -81,7 +81,7 @@ def public(url: str) -> str:
     plain = re.match(drive + r"[^:@/\\?#]*([/\\?#]|$)", rest)  # else a user, or a port: hide all before the last @
     if not plain or _hides(rest):  # behind the last @ of a query is no host
         rest = "…" if re.search("[?#].*=.*@", rest) else rest.rpartition("@")[2]
-    return scheme + mark + (re.split("[?#]", rest)[0] if mark else rest)
+    return scheme + mark + (re.split("[?#;]", rest)[0] if mark else re.sub("[?#;].*=.*", "…", rest))
 
 
 def _hides(value: str) -> bool:

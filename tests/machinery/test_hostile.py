@@ -500,3 +500,21 @@ def test_pages_and_originals_that_are_no_files_are_neither_read_nor_copied(repo)
         lab.reset(page)
     with pytest.raises(pages.Problem, match="00_first.ipynb"):
         pages.load(page)
+
+
+def test_half_a_character_in_a_label_costs_no_figure():
+    import matplotlib.pyplot as plt
+
+    from aigc_course.plumbing import drawing
+
+    fig, ax = plt.subplots()
+    ax.set(xlabel="a \ud800\nb", ylabel=CODES)
+    assert drawing.png(fig).startswith(b"\x89PNG")
+
+
+def test_a_failure_is_reported_without_codes(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+    outcome = runner.Outcome(notebook, dict(RECEIPT["runs"][0]), f"\x1b[31mValueError\x1b[0m: {CODES}")
+    report.write([outcome], [["a", "1", "2", "3", "4"]], [], tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "ValueError" in page and "\x1b" not in page and "\u202e" not in page
