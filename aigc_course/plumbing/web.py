@@ -56,12 +56,13 @@ def ask(
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
-    n_before, since = 0, time.monotonic()
+    n_before, since, alive = 0, time.monotonic(), True
     try:
-        while thread.is_alive():
+        while alive:
             thread.join(0.1)
-            told(n_bytes[0])
-            if thread.is_alive() and time.monotonic() - since > silence:
+            alive = thread.is_alive()
+            told(n_bytes[0])  # once more when all has come
+            if alive and time.monotonic() - since > silence:
                 if (n_new := n_bytes[0] - n_before) < SLOWEST * silence:
                     what = f"only {n_new:,} bytes" if n_new else "nothing"
                     raise Trouble(f"stalled: {what} came in {silence:g} s")
