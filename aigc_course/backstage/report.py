@@ -91,6 +91,12 @@ def _without_kernel(output: dict[str, Any]) -> None:
         data["text/html"] = "<em>(something to play with: open the notebook)</em>"
     about = (output.get("metadata") or {}).get("image/png")
     alt = about.get("alt") if isinstance(about, dict) else None
+    for kind in [kind for kind in data if kind.startswith("image/") and kind != "image/svg+xml"]:
+        content = data[kind] if isinstance(data[kind], str | list) else ""
+        data[kind] = re.sub(
+            "[^A-Za-z0-9+/=]", "", "".join(map(str, content))
+        )  # base64, and nothing that ends an attribute
+    if "metadata" in output:
+        output["metadata"] = {}  # sizes and words, of which nbconvert escapes none
     if isinstance(alt, str) and alt and "image/png" in data and "text/html" not in data:  # nbconvert drops the words
-        png = "".join("".join(data["image/png"]).split())
-        data["text/html"] = f'<img src="data:image/png;base64,{png}" alt="{html.escape(clean(alt))}">'
+        data["text/html"] = f'<img src="data:image/png;base64,{data["image/png"]}" alt="{html.escape(clean(alt))}">'

@@ -1,5 +1,6 @@
 """What an address sends, bounded in bytes and in time; each thing that goes wrong in its own words, with its remedy."""
 
+import io
 import threading
 import time
 import zlib
@@ -36,11 +37,16 @@ def ask(
 
     content, n_bytes, result, given_up = bytearray(), [0], [], threading.Event()
 
+    def unread(reply: Any, **_: Any) -> None:
+        if reply.is_redirect:  # what comes with it may have no end
+            reply.close()
+            reply.raw = io.BytesIO()
+
     def read() -> None:
         try:
             limits, headers = (min(silence, 5), silence), {"Accept-Encoding": "identity"}
-            hooks = {"response": lambda reply, **_: reply.close() if reply.is_redirect else None}  # not read whole
-            with requests.get(url, stream=True, timeout=limits, headers=headers, auth=auth, hooks=hooks) as reply:
+            options = {"stream": True, "timeout": limits, "headers": headers, "auth": auth}
+            with requests.get(url, hooks={"response": unread}, **options) as reply:
                 reply.raise_for_status()
                 reply.raw.enforce_content_length = False  # a short file is reported by what it lacks
                 while not given_up.is_set() and (chunk := reply.raw.read1(1 << 16, decode_content=False)):

@@ -461,13 +461,18 @@ def test_a_stored_file_is_a_file_of_some_size(repo):
 
 
 @pytest.mark.parametrize(
-    "about", [None, {}, {"image/png": None}, {"image/png": {"alt": 5}}, {"image/png": {"alt": CODES}}]
+    "about",
+    [None, {}, *({"image/png": of} for of in (None, "x", {"alt": 5}, {"alt": CODES}, {"width": '1" onload="x'}))],
 )
-def test_an_odd_picture_costs_no_report(about):
-    for png in ("aGk=", ["aG", "k="]):
-        output = {"data": {"image/png": png}, "metadata": about}
-        report._without_kernel(output)
-        assert "\x1b" not in str(output["data"].get("text/html", ""))
+def test_an_odd_picture_costs_no_report(about, tmp_path):
+    for png in ("aGk=", ["aG", "k="], 5, None, 'x" onerror="alert(1)'):
+        output = {"output_type": "display_data", "data": {"image/png": png}, "metadata": about}
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+        notebook.cells[0].outputs = [nbformat.from_dict(output)]
+        outcome = runner.Outcome(notebook, dict(RECEIPT["runs"][0]))
+        report.write([outcome], [["a", "1", "2", "3", "4"]], [], tmp_path / "r.html")
+        page = (tmp_path / "r.html").read_text()
+        assert "\x1b" not in page and not re.search(r'<img[^>]*[\s"]on(error|load)=', page)
 
 
 def test_a_dollar_is_a_dollar_in_the_tables():
