@@ -105,7 +105,7 @@ def png(fig: Figure) -> bytes:
         text.set_text(clean(text.get_text()))  # half a character cannot be drawn
     png = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # said above, once
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # said above, once
         fig.savefig(png, format="png", dpi=style.DPI, bbox_inches="tight", facecolor="white")
     plt.close(fig)
     return png.getvalue()

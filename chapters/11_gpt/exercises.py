@@ -97,7 +97,9 @@ def my_loss(truth):
     cases = [(noise(2, 5, 7), ids(7, 2, 5)), (noise(3, 8, 4, seed=1), ids(4, 3, 8)), (noise(1, 4, 5), ids(5, 1, 4)),
              (noise(2, 3, 2, seed=2), torch.tensor([[0, 1, 1], [1, 0, 0]]))]  # fmt: skip
 
-    def some(x, y, texts=slice(None), places=slice(None)):
+    whole = slice(None)
+
+    def some(x, y, texts=whole, places=whole):
         return ce(x[texts, :-1][:, places], y[texts, 1:][:, places])
 
     mistakes = {

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from aigc_course import data, receipts, text
+from aigc_course import data, receipts, runtime, text
 from aigc_course.plumbing import rooms
-from aigc_course.runtime import setup
 
 REPO = Path(__file__).resolve().parents[2]
 PAGES = {"vae": "03_vae", "dcgan": "05_dcgan", "gpt": "11_gpt"}
@@ -56,7 +55,7 @@ def test_page_03_trains_the_recipe():
     images = data.digits().images[:512]
     page = names("03_vae", "autoencoder-model", "plain-loop", "terms-code", "reparameterise-code", "plain-model",
                  "model", "fit-code", images=images)  # fmt: skip
-    run, n_steps = setup(0), 12
+    run, n_steps = runtime.setup(0), 12
     model = page["VAE"](page["latent_dim"])
     ours, average = recipe.build(recipe.PAGE, images)
     assert ours.decoder[-1].bias.equal(model.decoder[-1].bias)  # both start at the mean image
@@ -76,7 +75,7 @@ def test_page_05_trains_the_recipe():
     images = data.digits().images[:256]
     page = names("05_dcgan", "model-generator", "model-discriminator", "players-code", "fit-code")
     ours = page["fit"](images, 10, progress=False)[:2]  # the generator and its average
-    run = setup(0)
+    run = runtime.setup(0)
     torch.manual_seed(run.seed)
     players = recipe.build(recipe.PAGE)
     settings = replace(recipe.PAGE, n_steps=10)
@@ -96,7 +95,7 @@ def test_page_11_trains_the_recipe():
     sizes = (page[n] for n in ("context", "n_layers", "n_heads", "width"))
     page |= {"V": V, "config": page["gpt"].GPTConfig(V, *sizes), "n_steps": 4}
     exec(source["optimisers"], page)
-    run = setup(0)
+    run = runtime.setup(0)
     losses = []
     for x, y in text.batches(ids, page["batch_size"], page["context"], 4, seed=run.seed, progress=False):
         with run.autocast():
