@@ -47,10 +47,16 @@ def call(*command, **options):
     return done.stdout
 
 
+LIST = """
+import importlib.metadata, json
+print(json.dumps([[package.name, package.version] for package in importlib.metadata.distributions()]))
+"""
+
+
 def freeze(python):
-    lines = call(python, "-m", "pip", "list", "--format=json").splitlines()
-    listed = next(line for line in lines if line.startswith("[{"))  # among warnings, where there are any
-    return {entry["name"].lower().replace("_", "-"): entry["version"] for entry in json.loads(listed)}
+    """What is installed; without pip, which takes two seconds to say it."""
+    found = json.loads(call(python, "-I", "-c", LIST))
+    return {name.lower().replace("_", "-"): version for name, version in found if name}
 
 
 @pytest.fixture(scope="module")
