@@ -145,7 +145,9 @@ def test_a_run_that_is_stopped_leaves_no_kernel(repo, sent):
     code += "from aigc_course.backstage import cli\nfrom aigc_course.plumbing import rooms\n"
     code += f"rooms.root = lambda: Path({str(repo)!r})\nsys.exit(cli.main(['run']))"
     env = os.environ | {"PYTHONPATH": str(REPO)}
-    process = subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    heard = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # nohup … & ignores it
+    options = {"env": env, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "preexec_fn": heard}
+    process = subprocess.Popen([sys.executable, "-c", code], **options)
     while not started.exists():
         assert process.poll() is None
         time.sleep(0.1)
