@@ -88,7 +88,7 @@ class Check:
         name, known = text_of(number, str), exercises()
         if name in known:
             return name, known[name]
-        guesses = [k for k in known if k in (f"0{name}", name) or k.split(".")[0] == name.split(".")[0]]  # of that page
+        guesses = [k for k in known if k == f"0{name}" or k.split(".")[0] == name.split(".")[0]]  # of that page
         near = "".join(f" Did you mean `{guess}`?" for guess in guesses or difflib.get_close_matches(name, known, n=1))
         return _show(f"There is no exercise {name!r}.{near} Exercises: {', '.join(known)}.", "unknown"), None
 
