@@ -114,7 +114,8 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
     for file, path in files.items():
         digest = str(digests.get(file) or links.get(file, ""))
         known = CHECKSUM.fullmatch(digest) or root == cache_dir() / "hub" or (links and not digest)
-        if known and not _is(_inside(root, path) if root else path, digest):
+        within = _inside(root, path) if root else path  # whether it is known or not
+        if known and not _is(within, digest):
             raise HubError(f"{path} has not the checksum that it came with; delete it and fetch the model again")
     return list(files.values())
 

@@ -1,5 +1,6 @@
 """Hostile input, of whatever kind: each is met with one sentence, in bounded time, and changes nothing outside."""
 
+import hashlib
 import json
 import os
 import re
@@ -215,6 +216,19 @@ def test_a_huge_file_that_nobody_knows_is_not_read_through(tmp_path):
     with (tmp_path / "model.safetensors").open("wb") as sparse:
         sparse.truncate(10**12)
     assert len(models.check(tmp_path, "m")) == 3
+
+
+def test_a_link_out_of_a_cache_is_refused_by_whatever_name_it_leads(tmp_path):
+    (tmp_path / "outside.safetensors").write_text("{}")
+    place = tmp_path / "hub/snapshot"
+    place.mkdir(parents=True)
+    (place / "config.json").write_text('{"architectures": ["GPT2LMHeadModel"]}')
+    (place / "tokenizer.json").write_text("{}")
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in place.iterdir()}
+    (place / models.DIGESTS).write_text(json.dumps(digests))
+    (place / "model.safetensors").symlink_to(tmp_path / "outside.safetensors")
+    with pytest.raises(models.HubError, match="leads out of"):
+        models.check(place, "m", tmp_path / "hub")
 
 
 @pytest.mark.parametrize("text", ["", "run = 3", "def run(seeds:\n"])
