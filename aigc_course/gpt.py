@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aigc_course import data, optim
+from aigc_course.plumbing import models
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -207,13 +208,14 @@ def checkpoint(folder: str | os.PathLike | None = None) -> tuple[GPT2, Tokenizer
     from tokenizers import Tokenizer
 
     folder = Path(folder) if folder is not None else data.embedded("course_gpt2/config.json").parent
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    weights = load_file(folder / "model.safetensors")
     try:
+        models.check(folder, folder.name)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        weights = load_file(folder / "model.safetensors")
         model = from_weights(config, {name.removeprefix("transformer."): p for name, p in weights.items()})
-    except ValueError as error:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # the libraries raise many kinds
         raise ValueError(f"{folder}: {error}") from None
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.encode_special_tokens = True  # "<|endoftext|>" in a text is text: only the caller ends one
     return model, tokenizer
 
@@ -224,15 +226,18 @@ def from_weights(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> GP
 
     ValueError where the configuration is not GPT-2's own, or the weights are not exactly those of it.
     """
-    c = {"n_inner": None, "resid_pdrop": 0.1} | dict(config)
+    c, sizes = {"n_inner": None, "resid_pdrop": 0.1} | dict(config), ("vocab_size", "n_positions", "n_layer")
+    sizes += ("n_head", "n_embd")
+    if odd := [size for size in sizes if not isinstance(c.get(size), int) or c[size] < 1]:
+        raise ValueError(f"the configuration has no {', '.join(odd)}")
+    if c["n_embd"] % c["n_head"]:
+        raise ValueError(f"n_embd is {c['n_embd']}, and n_head, {c['n_head']}, does not divide it")
     usual = {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True}
     usual |= {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False}
     odd = [key for key, value in usual.items() if c.get(key, value) != value]
     if odd := odd + ["n_inner"] * (c["n_inner"] not in (None, 4 * c["n_embd"])):
         raise ValueError(f"not GPT-2's own configuration: {', '.join(f'{key} is {c[key]}' for key in odd)}")
-    model = GPT2(
-        GPT2Config(*(c[key] for key in ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd", "resid_pdrop")))
-    )
+    model = GPT2(GPT2Config(*(c[key] for key in (*sizes, "resid_pdrop"))))
     ours, names = model.state_dict(), {other: (name, transposed) for name, other, transposed in weight_names(model)}
     if different := sorted(names.keys() ^ weights.keys()):
         kinds = "unknown" if different[0] in weights else "missing"

@@ -128,7 +128,7 @@ def lines(
         ax.axhspan(float(low), float(high), color="gray", alpha=0.25, linewidth=0, label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title or "", **{f"{axis}scale": "log" for axis in log})
     if len(curves) + len(band) > 1:
-        ax.legend()
+        drawing.legend(ax)
     said = "; ".join(f"{label} goes from {ys[0]:.3g} to {ys[-1]:.3g}" for label, (_, ys) in drawn.items())
     return show(ax.figure, alt=alt or f"{ylabel} against {xlabel}: {said}.", stored=stored) if own else ax
 
@@ -172,8 +172,8 @@ def study(
     drawing.dots(ax, middle)
     ax.set(xlabel=xlabel or ", ".join(names), ylabel=ylabel or by, title=title, xscale="log" if log else "linear")
     if len(middle) > 1:
-        ax.legend()
-    return show(ax.figure, alt=alt or drawing.spoken(middle), stored=True) if own else ax
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return show(ax.figure, alt=alt or drawing.spoken(middle, ylabel or by), stored=True) if own else ax
 
 
 def table(

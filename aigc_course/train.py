@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aigc_course.plumbing.console import Progress, say
-from aigc_course.plumbing.settings import write_atomically
+from aigc_course.plumbing.settings import regular, write_atomically
 from aigc_course.plumbing.states import Random, digest, fingerprint, outline, states_of
 
 
@@ -180,9 +180,7 @@ class Resume:
         self._settings = settings | self._settings | settings  # named first, and those of this time
         if not self.path.exists():
             return 0
-        if not self.path.is_file():
-            raise ValueError(f"{self.path} is a folder, a pipe or a device, and no checkpoint; name another place")
-        content, before = self.path.read_bytes(), copy.deepcopy(states_of(self._objects))
+        content, before = regular(self.path).read_bytes(), copy.deepcopy(states_of(self._objects))
         try:
             if content[:32] != hashlib.sha256(content[32:]).digest():
                 raise ValueError("the digest of the file is another")
@@ -245,18 +243,20 @@ def save(model: nn.Module, path: str | os.PathLike) -> None:
 def load(model: nn.Module, path: str | os.PathLike) -> None:
     """Read weights that `save` wrote into `model`, on its device. ValueError for a damaged file, or another model's.
 
-    Files without the digest that `save` writes need only fit.
+    The model is then as it was. Files without the digest that `save` writes need only fit.
     """
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file, load_model
 
+    before = copy.deepcopy(model.state_dict())
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(Path(path)), "pt") as file:
             known = (file.metadata() or {}).get("sha256")
         if known and known != digest(load_file(path)):
             raise RuntimeError("its digest is another, so it is damaged")
         load_model(model, str(path))
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, MemoryError) as error:
+        model.load_state_dict(before)
         raise ValueError(f"{path} does not hold the weights of this {type(model).__name__}: {error}") from error
 
 

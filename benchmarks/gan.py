@@ -171,8 +171,8 @@ class Benchmark(side_by_side.Benchmark):
     def rungs(self) -> list[Contestant]:
         plain, steps, page, n = self.published, self.plain_steps, self.recipe.PAGE, 700
         slow = {"lr": plain.lr, "lr_generator": plain.lr, "beta_2": 0.999, "gamma": 0.0, "decay": 0.0, "fall": False}
-        usual = replace(page, n_steps=n, **slow)
-        fast = replace(page, n_steps=n, fall=False, decay=0.0)
+        usual = replace(page, n_steps=n, beta_1=0.5, **slow)
+        fast = replace(page, n_steps=n, beta_1=0.5, fall=False, decay=0.0)
         averaged = replace(fast, decay=page.decay)
         return [
             Contestant("+ one tensor, no DataLoader", self.plain(plain, steps, fast=True), steps // 10, steps, steps),

@@ -32,7 +32,7 @@ class Settings:
     lr: float = 4e-3  # of the discriminator: twenty times the usual one
     lr_generator: float = 4e-3
     fall: bool = True  # the rates fall in a line to a twentieth
-    beta_1: float = 0.5
+    beta_1: float = 0.0  # no momentum: the opponent moves
     beta_2: float = 0.9
     gamma: float = 1.0  # weight of the R1 penalty, computed in each so-manieth step and weighing as much more
     every: int = 8
@@ -40,7 +40,7 @@ class Settings:
 
 
 PAGE = Settings()
-SHORT = replace(PAGE, n_steps=1_200, batch_size=32, beta_1=0.0)  # smaller steps, and no momentum
+SHORT = replace(PAGE, n_steps=1_200, batch_size=32)
 
 
 class Players(NamedTuple):

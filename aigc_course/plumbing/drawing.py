@@ -63,14 +63,26 @@ def dots(ax: Axes, middle: Mapping[str, Mapping[Any, tuple[float, float, float]]
     ax.set_ylim(len(places) - 0.5, -0.5)
 
 
-def spoken(middle: Mapping[str, Mapping[Any, tuple[float, float, float]]]) -> str:
-    """What `dots` draws, in words."""
+def legend(ax: Axes) -> None:
+    """A legend with no curve below it: where no place is free, the axis grows upwards until there is one."""
+    shown = ax.legend()
+    for _ in range(10):
+        ax.figure.draw_without_rendering()
+        box = shown.get_window_extent()
+        paths = [line.get_path().transformed(line.get_transform()) for line in ax.lines]
+        if not any(path.intersects_bbox(box, filled=False) for path in paths):
+            break
+        ax.set_ylim(top=ax.transData.inverted().transform(ax.transAxes.transform((0, 1.12)))[1])
+
+
+def spoken(middle: Mapping[str, Mapping[Any, tuple[float, float, float]]], by: str) -> str:
+    """What `dots` draws, in words; by: what the places are."""
     said = [
-        f"{name} of {place} {median:.3g} ({low:.3g} to {high:.3g})"
+        f"{name}, {by} {place}: {median:.3g} ({low:.3g} to {high:.3g})"
         for name, at in middle.items()
         for place, (median, low, high) in at.items()
     ]
-    return f"Medians and ranges: {'; '.join(said)}."
+    return f"Medians and ranges. {'; '.join(said)}."
 
 
 def with_bands(middle: Mapping[str, Mapping[Any, tuple[float, float, float]]]) -> tuple[dict, dict]:

@@ -112,6 +112,13 @@ def readable(part: Path) -> None:
     part.chmod(part.parent.parent.stat().st_mode & 0o444 | 0o600)
 
 
+def regular(path: Path) -> Path:
+    """path; ValueError for what is no file, such as a pipe, on which one would wait. It may be absent."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is a folder, a pipe or a device, and no checkpoint; name another place")
+    return path
+
+
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write(temporary)`, wait until the disk has what it wrote, and only then give it the name `path`.
 

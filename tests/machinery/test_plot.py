@@ -565,8 +565,40 @@ def test_a_study_describes_itself_and_is_not_called_stand_in(stored, shown, monk
     stored([{"variant": "plain", "seed": s, "fd": 10 + s, "kid": 0.5} for s in range(3)])
     plot.study("05_dcgan", ["fd", "kid"], xlabel="distance", log="x")
     plot.study("05_dcgan", "fd", x="seed", alt="Three seeds.")
-    said = "Medians and ranges: fd of plain 11 (10 to 12); kid of plain 0.5 (0.5 to 0.5)."
+    said = "Medians and ranges. fd, variant plain: 11 (10 to 12); kid, variant plain: 0.5 (0.5 to 0.5)."
     assert [alt_of(bundle) for bundle in shown] == [said, "Three seeds."]
+
+
+def below_legend(ax):
+    """The labels of the curves that run below the legend of `ax`."""
+    ax.figure.draw_without_rendering()
+    box = ax.get_legend().get_window_extent()
+    drawn = {line.get_label(): line.get_path().transformed(line.get_transform()) for line in ax.lines}
+    return [label for label, path in drawn.items() if path.intersects_bbox(box, filled=False)]
+
+
+@pytest.mark.parametrize("log", ["", "y"])
+def test_no_curve_runs_below_the_legend(log):
+    """Five lines filled the axis, and matplotlib's best place for the legend was on one of them."""
+    fig, axes = plot.panels(2)
+    curves = {f"a rather long name, number {i}": ([0, 1], [10.0**i, 10.0**i]) for i in range(-2, 3)}
+    curves |= {"across": ([0, 1], [100, 0.01])}
+    plot.lines(curves, xlabel="x", ylabel="y", log=log, ax=axes[0])
+    assert not below_legend(axes[0])
+    axes[0].legend(loc="center")
+    assert below_legend(axes[0]), "this test sees curves below a legend"
+    plot.lines({"a": [1, 2], "b": [2, 1]}, xlabel="x", ylabel="y", ax=axes[1])
+    assert axes[1].get_ylim()[1] < 2.1, "with a free place nothing grows"
+    plt.close(fig)
+
+
+def test_the_legend_of_a_study_stands_beside_it(stored):
+    stored([{"variant": v, "seed": s, "fd": s + 10 * i, "kid": 2 * s} for i, v in enumerate("abc") for s in range(3)])
+    fig, ax = plt.subplots()
+    plot.study("05_dcgan", ["fd", "kid"], ax=ax)
+    fig.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+    plt.close(fig)
 
 
 def test_a_study_over_x_is_curves_with_bands(stored):

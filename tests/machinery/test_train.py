@@ -693,6 +693,25 @@ def test_weights_that_were_altered_on_the_disk_are_refused_and_change_nothing(da
     assert all(torch.equal(weight, before[name]) for name, weight in other.state_dict().items())
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "a hole", "half of it fits"])
+def test_what_holds_no_weights_of_the_model_is_refused_at_once_and_changes_nothing(kind, tmp_path):
+    """It waited for a pipe, gave raw errors for the next two, and half of the last file was in the model."""
+    path, model = tmp_path / "m", nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    elif kind == "a hole":
+        with open(path, "wb") as file:
+            file.truncate(10**12)
+    else:
+        save_file({k: v for k, v in nn.Sequential(nn.Linear(3, 4)).state_dict().items()}, path)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match="m (is a folder, a pipe or a device|does not hold the weights)"):
+        train.load(model, path)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
 def test_weights_without_a_digest_need_only_fit(tmp_path):
     model, other = nn.Linear(3, 4), nn.Linear(3, 4)
     save_file(model.state_dict(), tmp_path / "from elsewhere")

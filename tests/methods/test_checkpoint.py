@@ -166,6 +166,25 @@ def test_a_configuration_that_is_not_gpt2s_is_named(folder, key, value):
         gpt.checkpoint(path)
 
 
+@pytest.mark.parametrize("name, content", [
+    ("config.json", b"{}"), ("config.json", b"[]"), ("config.json", b"no json"), ("config.json", None),
+    ("config.json", {"n_layer": "two"}), ("config.json", {"n_embd": -16}), ("config.json", {"n_head": None}),
+    ("config.json", {"n_head": 3}), ("config.json", {"vocab_size": 10**12}), ("config.json", {"n_layer": 10**7}),
+    ("model.safetensors", b"none"), ("model.safetensors", None), ("tokenizer.json", b"{}"), ("tokenizer.json", None),
+])  # fmt: skip
+def test_a_folder_with_an_odd_or_lacking_file_is_refused_in_one_sentence(folder, name, content):
+    """KeyError, AttributeError, SafetensorError and the tokenizers' bare Exception came instead."""
+    path, _ = folder
+    if isinstance(content, dict):
+        content = json.dumps(json.loads((path / name).read_text(encoding="utf-8")) | content).encode()
+    (path / name).unlink()
+    if content is not None:
+        (path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: .{{8}}") as error:
+        gpt.checkpoint(path)
+    assert "\n" not in str(error.value)
+
+
 def test_it_has_learnt_and_weights_out_of_order_have_not(library, tokenizer):
     learnt = nats_per_byte(gpt.from_transformers(library), tokenizer)
     new = gpt.GPT2(gpt.from_transformers(library).config)
