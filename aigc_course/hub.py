@@ -87,8 +87,8 @@ def _load(place: Path, name: str, device: str | None, dtype: torch.dtype | None)
         raise HubError(f"the weights of {name} hold or give what is no number; choose another, or another dtype")
     if not torch.allclose(one, other, atol=1e-2 * one.abs().max()):
         raise HubError(f"{name} is no causal language model, its first output sees the second token; choose another")
-    if max(tokenizer.get_vocab().values(), default=0) >= network.get_input_embeddings().num_embeddings:
-        raise HubError(f"the tokenizer of {name} has more tokens than its network; choose another")
+    if not 0 <= max(tokenizer.get_vocab().values(), default=-1) < network.get_input_embeddings().num_embeddings:
+        raise HubError(f"the tokenizer of {name} has no tokens, or more than its network; choose another")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.chat_template = tokenizer.chat_template or CHAT

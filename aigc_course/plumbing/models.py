@@ -180,7 +180,7 @@ def _get(url: str, most: int, told: Any = lambda n_bytes: None, into: IO[bytes] 
         refused = trouble.reply is not None and trouble.reply.status_code in (401, 403)
         if not (refused and url.startswith("https://") and (token := get_token())):
             raise
-    bearer = {"Authorization": f"Bearer {token}".encode()}
+    bearer = {"Authorization": f"Bearer {token}".encode(errors="replace")}
     return ask(url, most, timeout(), told, into, lambda request: request.headers.update(bearer) or request)[0]
 
 

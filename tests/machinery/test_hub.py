@@ -541,9 +541,10 @@ def test_a_closed_model_gets_the_token_over_https(secure, monkeypatch):
     assert models.fetch("tiny/qwen") and set(sent(secure)) == {"Bearer right"}
 
 
-def test_a_token_that_is_refused_is_named(secure, monkeypatch):
+@pytest.mark.parametrize("token", ["expired…", "half a character \udc80"])
+def test_a_token_that_is_refused_is_named(secure, monkeypatch, token):
     secure.private["tiny/qwen"] = ["right"]
-    monkeypatch.setenv("HF_TOKEN", "expired…")
+    monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(models.HubError, match=r"https://127.0.0.1:\d+ refuses the token in HF_TOKEN; renew it there"):
         models.fetch("tiny/qwen")
 
@@ -645,7 +646,14 @@ WRONG = {
     "no number far down": (tensors(lambda w: w[EMBED][-1].fill_(torch.nan)), "hold or give what is no number; choose"),
     "fewer tokens than its tokenizer": (
         lambda place: (tensors(cut)(place), config(vocab_size=4095)(place)),
-        "the tokenizer of .* has more tokens than its network; choose",
+        "the tokenizer of .* has no tokens, or more than its network; choose",
+    ),
+    "a tokenizer without tokens": (
+        writes(
+            "tokenizer.json",
+            json.dumps({"version": "1.0", "model": {"type": "WordLevel", "vocab": {}, "unk_token": "a"}}).encode(),
+        ),
+        "(the tokenizer of .* has no tokens, or more than its network|cannot be loaded here .*); choose",
     ),
     "fewer layers": (config(num_hidden_layers=1, layer_types=None), "do not fit its config.json: .* is unknown"),
     "half a file": (
