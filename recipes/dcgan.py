@@ -1,6 +1,6 @@
 """The DCGAN of page 05 in one file: settings, training, scores.
 
-    python recipes/dcgan.py --seed 0                    # the page's recipe: about 3 minutes on two cores
+    python recipes/dcgan.py --seed 0                    # the page's recipe: about 3 minutes on one core
     python recipes/dcgan.py --gamma 0 --n-steps 1000    # every setting is a flag
 
 Models and losses are `aigc_course.gan`, which pages 04 and 05 build in view. `PAGE` is what page 05 trains; `SHORT`
