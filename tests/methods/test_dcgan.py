@@ -67,8 +67,9 @@ def test_study_has_a_row_for_each_variant_and_seed(monkeypatch):
     monkeypatch.setenv("AIGC_STANDIN", "1")
     chosen = {name: ch05.VARIANTS[name] for name in ("spectral norm", "R1, falling rate")}
     monkeypatch.setattr(ch05, "VARIANTS", chosen)
-    result = ch05.run([0, 1], n_steps=2, n_samples=60)
-    assert [(row["name"], row["seed"]) for row in result["runs"]] == [(name, s) for s in (0, 1) for name in chosen]
-    assert result["variants"] == list(chosen) and result["fd_floor"] > 0
-    for row in result["runs"]:
+    result = ch05.run([0, 1], n_steps=2, n_long=3, n_samples=60)
+    wanted = [(name, 2) for name in chosen] + [(name, 3) for name in ch05.IN_THE_END]
+    found = [(row["variant"], row["steps"], row["seed"]) for row in result["rows"]]
+    assert found == [(name, steps, s) for s in (0, 1) for name, steps in wanted] and result["fd_floor"] > 0
+    for row in result["rows"]:
         assert row["fd"] > 0 and row["fd_average"] > 0 and 0 <= row["smallest_average"] <= 0.1
