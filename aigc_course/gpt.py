@@ -202,7 +202,7 @@ def from_transformers(library: Any) -> GPT2:
 def checkpoint(folder: str | os.PathLike | None = None) -> tuple[GPT2, Tokenizer]:
     """The course's pre-trained GPT-2 and its tokenizer, without the transformers library (which takes 10 s to import).
 
-    folder: another one in the library's format; None is `data/course_gpt2`. ValueError as in `from_weights`.
+    folder: another one in the library's format; None is `data/course_gpt2`. ValueError where it holds no whole GPT-2.
     """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer

@@ -68,9 +68,8 @@ def legend(ax: Axes) -> None:
     shown = ax.legend()
     for _ in range(10):
         ax.figure.draw_without_rendering()
-        box = shown.get_window_extent()
         paths = [line.get_path().transformed(line.get_transform()) for line in ax.lines]
-        if not any(path.intersects_bbox(box, filled=False) for path in paths):
+        if not any(path.intersects_bbox(shown.get_window_extent(), filled=False) for path in paths):
             break
         ax.set_ylim(top=ax.transData.inverted().transform(ax.transAxes.transform((0, 1.12)))[1])
 

@@ -634,6 +634,15 @@ def cut(weights):
     weights |= {name: w[:-1].clone() for name, w in weights.items() if len(w) == 4096}
 
 
+def without_tokens(place):
+    path = place / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content |= {"added_tokens": [], "model": content["model"] | {"vocab": {}, "merges": []}}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    for other in ("tokenizer_config.json", "special_tokens_map.json"):
+        (place / other).unlink(missing_ok=True)
+
+
 EMBED, GATE, NORM = "model.embed_tokens.weight", "model.layers.1.mlp.gate_proj.weight", "model.norm.weight"
 WRONG = {
     "a tensor lacks": (tensors(lambda w: w.pop(GATE)), rf"do not fit its config.json: {GATE} is missing; choose"),
@@ -649,11 +658,8 @@ WRONG = {
         "the tokenizer of .* has no tokens, or more than its network; choose",
     ),
     "a tokenizer without tokens": (
-        writes(
-            "tokenizer.json",
-            json.dumps({"version": "1.0", "model": {"type": "WordLevel", "vocab": {}, "unk_token": "a"}}).encode(),
-        ),
-        "(the tokenizer of .* has no tokens, or more than its network|cannot be loaded here .*); choose",
+        without_tokens,
+        "the .json files of .* have not the form of a model's; choose",
     ),
     "fewer layers": (config(num_hidden_layers=1, layer_types=None), "do not fit its config.json: .* is unknown"),
     "half a file": (
