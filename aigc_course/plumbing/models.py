@@ -101,9 +101,9 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
         if lacking:
             raise HubError(f"{name} lacks {', '.join(lacking)}; choose a model that has them")
         config = json.loads(files["config.json"].read_bytes())
-        vocab = json.loads(files["tokenizer.json"].read_bytes())["model"]["vocab"] if "tokenizer.json" in files else "?"
+        tokenizer = json.loads(files["tokenizer.json"].read_bytes()) if "tokenizer.json" in files else {}
         huge = [n >= (1000 if "layer" in key else 10**8) for key, n in config.items() if isinstance(n, int)]
-        if any(huge) or not vocab:
+        if any(huge) or not tokenizer.get("model", {}).get("vocab", "unknown"):
             raise ValueError
         kinds = config.get("architectures") or ["LMHeadModel"]
         kind = "an adapter" if "adapter_config.json" in files else ascii(kinds[0]).strip("'")
