@@ -50,7 +50,7 @@ class Counts:
 
 
 class KneserNey(Counts):
-    """Interpolated counts with the modified discounts of Chen and Goodman: the strongest of the classical models.
+    """Interpolated counts with the modified discounts of Chen and Goodman: for words the best of the classical models.
 
     With c(h w) how often w followed the context h, and h' the context without its oldest symbol,
     p(w | h) = (c(h w) - D(c(h w)) + p(w | h') sum_v D(c(h v))) / sum_v c(h v), and 1 / V at the bottom. Below the

@@ -86,6 +86,7 @@ class Words:
         wrong, found = {}, []
         for key, due in truth.items():
             word = answer[key]
+            word = word.item() if getattr(word, "shape", None) == () else word  # a tensor of one number
             word = f"{word:g}" if isinstance(word, numbers.Real) and not isinstance(word, bool) else word
             word = re.sub(r"^\W+|\W+$", "", word).lower() if isinstance(word, str) else word
             if word is None or word is ... or isinstance(word, str) and not word:

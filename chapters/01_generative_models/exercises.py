@@ -43,7 +43,7 @@ answer_2 = math.sqrt(((1 - mean) ** 2 + (3 - mean) ** 2 + (8 - mean) ** 2) / 3) 
 def answer_2(truth):
     mistakes = {
         "this is the variance, over N or over N - 1; the standard deviation is the root of the one over N.":
-            (26 / 3, 13.0),
+            (26 / 3, 8.7, 13.0),
         "you divided by N - 1. That makes the variance unbiased, but maximum likelihood divides by N.": 13**0.5,
         "the squared deviations are added up; their mean is asked for, before the root.": (26**0.5, 26.0),
         "these are deviations without their squares: the mean absolute deviation, not the standard one.": 8 / 3,
@@ -216,6 +216,7 @@ def flow_log_prob(truth):
         "z is not the way back from x: first b is subtracted, then a divides.": (
             flow(z=lambda x, a, b: a * x + b), flow(z=lambda x, a, b: x - b), flow(z=lambda x, a, b: x / a),
             flow(z=lambda x, a, b: (x + b) / a), flow(z=lambda x, a, b: x / a - b), flow(z=lambda x, a, b: x),
+            flow(z=lambda x, a, b: x - b / a),
             flow(z=lambda x, a, b: a * x + b, log_det=lambda a: -a.abs().log().sum()),
             flow(z=lambda x, a, b: x, log_det=lambda a: 0),
         ),

@@ -154,7 +154,7 @@ def my_iwae_bound(truth):
         return w.exp().mean(0).log()
 
     cases = [(2 * noise(5, 3),), (noise(1, 4),), (noise(6, 1),), ([[0.0], [math.log(3)]],), ([[0.0]] * 4,)]
-    overflow = "right for small numbers only: exp(log_w) overflows or vanishes, or one maximum serves all images."
+    overflow = "right for small numbers only: exp(log_w) overflows or vanishes; take out each image's maximum."
     mistakes = {
         "this is the mean of the logarithms (the ELBO); asked for is the logarithm of the mean.": lambda w: w.mean(0),
         "this is the logarithm of the sum of the weights, not of their mean: k is missing.": lambda w: w.logsumexp(0),
@@ -175,4 +175,5 @@ def my_iwae_bound(truth):
         overflow: (naive, lambda w: naive(w - w.max()) + w.max(), lambda w: (w.exp().mean(0) + 1e-8).log()),
     }  # fmt: skip
     far = noise(5, 3) + noise(3).new_tensor([-2000.0, 0.0, 2000.0])
-    return tasks.Function(cases, mistakes, edges={overflow: [(far,), ([[-1000.0], [-1001.0]],)]})
+    edges = [(far,), ([[-1000.0], [-1001.0]],), ([[-1000.0], [-800.0]],), ([[-800.0], [-1000.0]],)]
+    return tasks.Function(cases, mistakes, edges={overflow: edges})

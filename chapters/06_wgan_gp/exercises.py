@@ -44,8 +44,8 @@ def answer_2(truth):
         "this is the difference of the two means: earth that goes left is counted against earth that goes right."
         " Both cost. Take absolute values before you sum.": (0.1, -0.1),
         "the gaps are left out: 0.2 units that cross a gap of 3 cost 0.6.": 0.7,
-        "the heaps' own differences are used, without or times a place; take those of the sums so far, times the gaps.":
-            (0.5, 1.0, 2.5, 2.2),
+        "the heaps' own differences are used; take those of the sums so far, times the gaps.":
+            (0.5, 1.0, 2.5, 2.2, 1.7),
         "each grain pays the square of its way here (that is W2²), or the root of that; the plain way is asked for.":
             (3.3, 3.3**0.5),
         "each grain is carried once, from P to Q: no factor ½ or 2, and no average over points or gaps.":
@@ -164,7 +164,8 @@ def my_slopes(truth):
             lambda c, r, f, t: truth(c, r, f, t) ** 2 / r.shape[1], lambda c, r, f, t: truth(c, r, f, t) ** 2,
         ),
     }  # fmt: skip
-    hint = "A penalty must teach the critic: `create_graph=True` keeps the way back, `detach` cuts it."
+    hint = "A penalty must teach the critic: `create_graph=True` keeps the way back, `detach` cuts it. `backward` also"
+    hint += " adds to the weights' own gradients: take `torch.autograd.grad`."
     return tasks.Function(cases, mistakes, gradients={"critic": hint})
 
 

@@ -93,7 +93,7 @@ WRONG = {
         (0.11, "fewer nats are likelier"),
         (0.35, "second or the third"),
         (0.62, "of two"),
-        (0.28, "fewer nats are likelier"),
+        (0.28, "cannot be shared like this"),
         (1.32, "odds"),
         (0.72, "cannot be shared"),
         (57, "never above 1"),

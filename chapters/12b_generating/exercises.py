@@ -26,11 +26,10 @@ def answer_1(truth):
     two, ten = ([base**-x for x in nats] for base in (2, 10))
     mistakes = {
         "this is the probability among all texts; divide it by the sum of the three.": e[0],
-        "fewer nats are likelier: the sign in the exponent is turned, so this is large for what is unlikely.": (
-            up[0] / sum(up), nats[0] / sum(nats),
-        ),
+        "fewer nats are likelier: the sign in the exponent is turned, so this is large for what is unlikely.":
+            up[0] / sum(up),
         "nats cannot be shared like this: take the exponential of minus each, then divide by the sum.": (
-            1 - nats[0] / sum(nats), (1 / nats[0]) / sum(1 / x for x in nats),
+            nats[0] / sum(nats), 1 - nats[0] / sum(nats), (1 / nats[0]) / sum(1 / x for x in nats),
         ),
         "this is the second or the third answer's probability; the first is asked for.": (e[1] / sum(e), e[2] / sum(e)),
         "nats take e as the base of the power, not 2 or 10.": (two[0] / sum(two), ten[0] / sum(ten)),

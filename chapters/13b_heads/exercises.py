@@ -50,7 +50,8 @@ def answer_2(truth):
             math.comb(12, 2) / 2**12, 2 * math.comb(12, 2) / 2**12,
         ),
         "2 itself belongs to the sum: k goes from 0 to 2.": (tail(12, 1), 2 * tail(12, 1)),
-        "the sum begins at k = 0.": (tail(12, 2) - 2**-12, 2 * tail(12, 2) - 2**-11),
+        "the sum begins at k = 0 (or this is cut off: give 0.039, or more digits).":
+            (tail(12, 2) - 2**-12, 2 * tail(12, 2) - 2**-11),
         "there are 12 questions on which they disagree, not 10.": (tail(10, 2), 2 * tail(10, 2)),
         "this is the probability of 9 or fewer, or what is left of 1: sum over the smaller of the two numbers.": (
             tail(12, 10), 1 - truth, 1 - tail(12, 2), 2 * tail(12, 10),
