@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import difflib
-import html
 import inspect
 import re
 import warnings
 from dataclasses import dataclass
 
 from aigc_course.plumbing import grading, rooms
-from aigc_course.plumbing.console import send
+from aigc_course.plumbing.console import escaped, send
 from aigc_course.plumbing.grading import Exercise, NotAttempted, Wrong, text_of
 
 UNSAID = object()  # no answer was passed
@@ -99,7 +98,7 @@ check = Check()
 def _show(text: str, status: str = "not attempted", code: str = "") -> str:
     """Display `text` and below it `code`, as HTML and as plain text that say the same; print() outside IPython."""
     plain = f"{text}\n\n{code}" if code else text
-    body = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
-    body += f"<pre>{html.escape(code)}</pre>" if code else ""
+    body = re.sub("`([^`]+)`", r"<code>\1</code>", escaped(text))
+    body += f"<pre>{escaped(code)}</pre>" if code else ""
     send(f'<div style="border-left: 4px solid {COLOURS[status]}; padding-left: 0.6em">{body}</div>', plain)
     return plain

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aigc_course.plumbing import fetch, models
+from aigc_course.plumbing.console import say
 from aigc_course.plumbing.models import HubError
-from aigc_course.plumbing.settings import flag, setting
+from aigc_course.plumbing.settings import flag, public, setting
 
 if TYPE_CHECKING:
     import torch
@@ -47,14 +48,14 @@ def model(name: str | None = None, *, device: str | None = None, dtype: torch.dt
     if name != SHIPPED and os.path.isdir(folder):
         return _load(models.check(Path(folder), name)[0].parent, name, device, dtype)
     if name != SHIPPED and flag("AIGC_STANDIN"):
-        print(f"AIGC_STANDIN=1 is set, so the course's own small model stands in for {name}.")
+        say(f"AIGC_STANDIN=1 is set, so the course's own small model stands in for {public(name)}.")
     elif name != SHIPPED:
         try:
             return _load(models.fetch(name)[0].parent, name, device, dtype)
         except HubError as error:
             if flag("AIGC_STANDIN") is False:
                 raise
-            print(f"{error}; until then the course's own small model stands in for it.")
+            say(f"{error}; until then the course's own small model stands in for it.")
     return _load(shipped, SHIPPED, device, dtype)
 
 

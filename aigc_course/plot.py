@@ -85,7 +85,7 @@ def losses(
 
     Draws on `ax` and returns it; without `ax` shows a figure of its own, which without `alt` describes itself.
     """
-    own, ax = ax is None, drawing.axes(ax)
+    own, ax, k = ax is None, drawing.axes(ax), 1
     means, said = {}, []
     for i, one in enumerate([name] if isinstance(name, str) else name):
         y, k = log[one], max(1, min(smooth, len(log[one]) // 4))

@@ -64,8 +64,8 @@ def run(
                 break
             try:
                 digest = digests.digest(path)
-            except (RecursionError, MemoryError):
-                problems.append(f"{stem} cannot be run: a cell nests too deep")
+            except (RecursionError, MemoryError, ValueError):
+                problems.append(f"{stem} cannot be run: a cell nests too deep, or has a number of thousands of digits")
                 continue
             settings = {"timeout": timeout, "cwd": path.parent if path in guests else None}
             label = f"{number + 1}/{len(sound)} {stem}"

@@ -132,6 +132,10 @@ def study(args: argparse.Namespace) -> int:
         written = store.write_study(name, head, result, results)
     except OSError:  # a disk that became full in the meantime
         written = store.write_study(name, head, result, Path(tempfile.mkdtemp(prefix="aigc-study-")))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:  # no numbers and texts in dicts and lists
+        spare = Path(tempfile.mkdtemp(prefix="aigc-study-")) / "study.txt"
+        spare.write_text(repr(result), encoding="utf-8")
+        raise Problem(f"what the study found cannot be stored ({error}); it is in {spare}") from None
     print(f"{name}: seeds {', '.join(map(str, args.seeds))} in {minutes:.1f} min, written to {written}")
     if not args.save:
         return 0
@@ -201,10 +205,11 @@ def fetch(args: argparse.Namespace) -> int:
     known, brought, failed = files_of.registry(), 0, False
     wanted = [name for name in known if name in args.dataset or (args.all and name not in files_of.SPARE)]
     if not wanted or not set(args.dataset) <= set(known):
-        unknown = ", ".join(name for name in args.dataset if name not in known)
+        unknown = ", ".join(settings.public(name) for name in args.dataset if name not in known)
         why = f"there is no data set called {unknown}; " if unknown else ""
         raise Problem(f"{why}say which of {', '.join(known)}, or --all")
     for name in wanted:
+        folder = args.to or "the cache"
         try:
             files = files_of.fetch(name)
             folder = Path(args.to).absolute() / name if args.to else next(iter(files)).parent
@@ -262,8 +267,9 @@ def table(args: argparse.Namespace) -> int:
         if name == "table" and not found:
             raise Problem("README.md has no lines <!-- table --> and <!-- /table --> to write between")
     for place, picture in pictures.items():
-        if picture and not args.check and not (place.is_file() and place.read_bytes() == picture):
-            store.write_bytes(place, picture)
+        size = place.stat().st_size if place.is_file() else -1
+        if picture and not args.check and not (size == len(picture) and place.read_bytes() == picture):
+            store.write_bytes(settings.own_folder(place.parent) / place.name, picture)
     return _rewrite({page: text, **texts}, args)
 
 
@@ -274,7 +280,7 @@ def badges(args: argparse.Namespace) -> int:
     old = _address()
     new = args.address or old
     if not re.fullmatch(r"[A-Za-z0-9][\w-]*/[\w-][\w.-]*", new, re.ASCII):
-        raise Problem(f"{new} is not of the form OWNER/REPO")
+        raise Problem(f"{settings.public(new)} is not of the form OWNER/REPO")
 
     def stamp(text: str) -> str:
         """In what is cloned, installed, opened in Colab or Binder; and wherever the old address stands."""
@@ -337,7 +343,7 @@ def _address() -> str:
 
 def _rewrite(texts: dict[Path, str], args: argparse.Namespace) -> int:
     """Writes the files whose text differs, or with --check only names them."""
-    old = {path: path.read_text(encoding="utf-8") if path.is_file() else "" for path in texts}
+    old = {path: text_of(path) if path.exists() else "" for path in texts}
     stale = {path: text for path, text in texts.items() if old[path] != text}
     for path, text in stale.items():
         if not args.check:
@@ -406,6 +412,9 @@ def main(argv: list[str] | None = None) -> int:
         if sys.stdout:  # None where it was closed
             sys.stdout.flush()
         return code
+    except KeyboardInterrupt:
+        print("aigc-course: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader has gone, as `head` goes after ten lines; nothing more is written
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141

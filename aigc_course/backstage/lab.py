@@ -115,7 +115,9 @@ def _place(page: Path) -> None:
         import nbformat
         from nbformat.sign import NotebookNotary
 
-        own_folder(folder() / ".jupyter")
+        own = own_folder(folder() / ".jupyter")
+        if any((own / name).is_symlink() for name in ("nbsignatures.db", "notebook_secret")):
+            raise OSError(errno.ELOOP, "has links, which are not followed; remove them", str(own))
         notary = NotebookNotary(data_dir=str(folder() / ".jupyter"))
         notary.sign(nbformat.read(page, as_version=4))  # the outputs are the course's own: shown without a question
         notary.store.close()

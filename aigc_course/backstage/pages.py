@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aigc_course.plumbing import rooms, stored
+from aigc_course.plumbing import rooms, settings, stored
 from aigc_course.plumbing.console import clean
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def choose(notebooks: list[Path], wanted: list[str], *, files: bool = False) -> 
         found = [path for path in notebooks if path.stem == word or path.stem.startswith(start) and number]
         if not found:
             there = ", ".join(path.stem for path in notebooks) or "none at all"
-            raise Problem(f"there is no chapter {word}, only {there}")
+            raise Problem(f"there is no chapter {settings.public(word)}, only {there}")
         chosen += found
     return list(dict.fromkeys(chosen)) if wanted else notebooks
 
@@ -56,7 +56,7 @@ def choose(notebooks: list[Path], wanted: list[str], *, files: bool = False) -> 
 def _named(notebooks: list[Path], word: str, files: bool) -> Path:
     path = Path(os.path.expanduser(word)).absolute()
     if not path.is_file():
-        raise Problem(f"there is no file {word}")
+        raise Problem(f"there is no file {settings.public(word)}")
     page = next((page for page in notebooks if page.is_file() and page.samefile(path)), None)
     if page is None and not files:
         raise Problem(f"{word} is not one of the course's pages")

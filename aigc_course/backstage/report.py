@@ -91,6 +91,8 @@ def _without_kernel(output: dict[str, Any]) -> None:
         data["text/html"] = "<em>(something to play with: open the notebook)</em>"
     about = (output.get("metadata") or {}).get("image/png")
     alt = about.get("alt") if isinstance(about, dict) else None
+    for kind in [kind for kind, content in data.items() if isinstance(content, list)]:  # of lines
+        data[kind] = "".join(map(str, data[kind]))
     for kind in [kind for kind in data if kind.startswith("image/") and kind != "image/svg+xml"]:
         content = data[kind] if isinstance(data[kind], str | list) else ""
         data[kind] = re.sub(

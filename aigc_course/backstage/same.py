@@ -66,7 +66,7 @@ def page(path: Path, profile: str | None = None) -> str:
         raise NotSame(f"{path.stem} has no receipt of the code that its outputs are of: run it with --save")
     if now == old and all(receipt["digest"] == now for receipt in kept.values()):
         return f"{path.stem}: its code is that of its outputs; nothing to stamp"
-    seed, profile = next(iter(kept.values()))["runs"][0]["seed"], profile or stored["profile"]
+    seed, profile = next(iter(kept.values()))["runs"][0]["seed"], profile or stored.get("profile") or "lesson"
     with _former(old) as (commit, tree):
         before, device = _figures(tree, path.stem, profile, seed)
     after, _ = _figures(rooms.root(), path.stem, profile, seed)
@@ -143,7 +143,9 @@ def _rows(tree: Path, chapter: str, seed: int, short: dict[str, Any]) -> Any:
     places = [tree / "chapters" / chapter / "study.py", tree / "aigc_course/studies" / f"ch{chapter[:2]}.py"]
     target = tree / "build" / f"{chapter}.same.json"
     target.parent.mkdir(exist_ok=True)
-    path = next(place for place in places if place.is_file())
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise NotSame(f"{chapter}: the code of its study had none")
     precision = "bf16" if machine.fast_bf16() else "fp32"
     _python(tree, "-c", STUDY, str(path), str(seed), json.dumps(short), str(target), precision)
     found = store.tidy(read(target))

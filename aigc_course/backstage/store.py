@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from aigc_course.backstage.pages import Problem
 from aigc_course.plumbing import rooms, settings
+from aigc_course.plumbing.stored import device_kind
 
 
 def results(to: str | None) -> Path:
@@ -34,12 +34,6 @@ def writable(folder: Path) -> Path:
 def today() -> str:
     """The date, UTC, as receipts hold it."""
     return datetime.now(UTC).date().isoformat()
-
-
-def device_kind(device: str) -> str:
-    """ "cpu", "cuda" or "mps", from a device as a receipt words it ("cpu, 2 cores, bf16")."""
-    word = re.split(r"[\s,:·]", device.strip().lower(), maxsplit=1)[0]
-    return word if word in ("cpu", "mps") else "cuda"
 
 
 def combine(chapter: str, runs: list[dict[str, Any]], digest: str, date: str) -> dict[str, Any]:
@@ -102,9 +96,11 @@ def write_study(chapter: str, head: dict[str, Any], result: dict[str, Any], wher
     result: numbers, text, tensors and arrays, in dicts and lists; floats are kept to five digits. It may say better
     than the head on which device it ran.
     """
+    if not isinstance(result, dict):
+        raise ValueError(f"a study gives a dict, not {type(result).__name__}")
     if taken := {"chapter", "date", "minutes", "digest", "data"} & result.keys():
         raise ValueError(f"a study cannot call its results {', '.join(sorted(taken))}: the head says this")
-    path = where / chapter / "study.json"
+    path = settings.own_folder(where / chapter) / "study.json"
     study = tidy({"chapter": chapter} | head | result)
     options = {"ensure_ascii": False, "allow_nan": False, "default": lambda value: tidy(value.tolist())}
     write_text(path, json.dumps(study, indent=1, **options) + "\n")

@@ -1,13 +1,11 @@
 """Claims: whether a figure is within its bound, and in which words that is said."""
 
 import math
-import operator
 import sys
 from typing import Any
 
 from aigc_course.plumbing import fetch
-
-COMPARISONS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
+from aigc_course.plumbing.stored import holds
 
 
 def judge(
@@ -19,7 +17,7 @@ def judge(
     Raises ValueError for a bad bound, whatever the profile.
     """
     for bound in (lesson, full, standin):
-        _holds(0, "<= 0" if bound is None else bound)  # a mistake in any of them shows in every profile
+        holds(0, "<= 0" if bound is None else bound)  # a mistake in any of them shows in every profile
     if isinstance(value, int) and finite(value) is None:
         value = math.inf if value > 0 else -math.inf  # no float is as large
     bound = standin if fetch.standin_in_use() else full if profile == "full" else lesson
@@ -27,19 +25,9 @@ def judge(
         of_data = fetch.standin_in_use() and profile != "smoke"
         met, verdict = None, f"not claimed {'with stand-in data' if of_data else f'in the {profile} profile'}"
     else:
-        met = finite(value) is not None and _holds(value, bound)  # inf comes of a division by 0
+        met = finite(value) is not None and holds(value, bound)  # inf comes of a division by 0
         verdict = "held" if met else "NOT HELD"
     return {"text": text, "figure": figure, "bound": bound, "value": value, "met": met}, verdict
-
-
-def _holds(value: float, bound: str) -> bool:
-    try:
-        comparison, limit = bound.split()
-        if not math.isfinite(float(limit)):
-            raise ValueError
-        return COMPARISONS[comparison](value, float(limit))
-    except (AttributeError, KeyError, ValueError):
-        raise ValueError(f'a bound reads like "<= 95" or ">= 0.97", not {bound!r}') from None
 
 
 def line(claim: dict[str, Any], verdict: str) -> str:

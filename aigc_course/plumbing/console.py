@@ -21,6 +21,11 @@ def clean(text: str, encoding: str = "utf-8") -> str:
     return text.encode(encoding, "replace").decode(encoding)
 
 
+def escaped(text: str) -> str:
+    """The text as HTML; a dollar in it begins no formula."""
+    return html.escape(text).replace("$", "<span>$</span>")
+
+
 def say(text: str) -> None:
     """Print, whatever characters the console knows."""
     print(clean(text, getattr(sys.stdout, "encoding", None) or "utf-8"), flush=True)

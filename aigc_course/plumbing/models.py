@@ -6,10 +6,12 @@ snapshots/COMMIT. Neither pickles nor code are fetched, and a token is sent only
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -115,11 +117,32 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
     links = {file: Path(os.readlink(path)).name for file, path in files.items() if root and path.is_symlink()}
     for file, path in files.items():
         digest = str(digests.get(file) or links.get(file, ""))
-        known = CHECKSUM.fullmatch(digest) or root == cache_dir() / "hub" or (links and not digest)
+        known = CHECKSUM.fullmatch(digest) or root == cache_dir() / "hub" or file in digests or (links and not digest)
         within = _inside(root, path) if root else path  # whether it is known or not
         if known and not _is(within, digest):
             raise HubError(f"{path} has not the checksum that it came with; delete it and fetch the model again")
+    if fault := _weights(files.values(), config):
+        raise HubError(f"the weights of {name} {fault}; choose another")
     return list(files.values())
+
+
+def _weights(files: Iterable[Path], config: dict) -> str:
+    """What the headers of weights say is wrong: no floats, one twice, an embedding larger than all; "" for nothing."""
+    found, total = [], 0
+    for path in (path for path in files if path.suffix == ".safetensors"):
+        with open(path, "rb") as file, suppress(ValueError, AttributeError, TypeError, LookupError, RecursionError):
+            header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), 10**8)))
+            header.pop("__metadata__", None)
+            for tensor, about in header.items():
+                if "F" not in about["dtype"] and not tensor.endswith((".attn.bias", "masked_bias", "position_ids")):
+                    return f"hold {tensor} as {ascii(about['dtype'])}, which is no float"
+                total += math.prod(about["shape"])
+            found += [tensor.removeprefix("transformer.") for tensor in header]
+    if len(set(found)) < len(found):
+        return "hold one of them twice"
+    sizes = [config.get("vocab_size"), config.get("n_embd", config.get("hidden_size"))]
+    small = all(isinstance(n, int) for n in sizes) and math.prod(sizes) > total > 0
+    return "are fewer than its embedding has" if small else ""
 
 
 def _download(base: Path, name: str) -> list[Path]:

@@ -80,13 +80,13 @@ def public(url: str) -> str:
     drive = "" if mark else r"(\w:)?"
     plain = re.match(drive + r"[^:@/\\?#]*([/\\?#]|$)", rest)  # else a user, or a port: hide all before the last @
     if not plain or _hides(rest):  # behind the last @ of a query is no host
-        rest = "…" if re.search("[?#].*=.*@", rest) else rest.rpartition("@")[2]
-    return scheme + mark + (re.split("[?#;]", rest)[0] if mark else re.sub("[?#;].*=.*", "…", rest))
+        rest = "…" if re.search("(?s)[?#].*=.*@", rest) else rest.rpartition("@")[2]
+    return scheme + mark + (re.split("[?#;]", rest)[0] if mark else re.sub("(?s)[?#;].*=.*", "…", rest))
 
 
 def _hides(value: str) -> bool:
     """Whether a value may be an address with a password and no scheme, user:secret@host, and not a folder."""
-    secret = re.search(":.*@", value) and not re.match(r"\w:[/\\]", value)  # C:\data@home is a folder of Windows
+    secret = re.search("(?s):.*@", value) and not re.match(r"\w:[/\\]", value)  # C:\data@home is a folder of Windows
     return bool(secret) and not os.path.exists(os.path.expanduser(value))
 
 
@@ -113,9 +113,9 @@ def readable(part: Path) -> None:
 
 
 def regular(path: Path) -> Path:
-    """path; ValueError for what is no file, such as a pipe, on which one would wait. It may be absent."""
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is a folder, a pipe or a device, and no checkpoint; name another place")
+    """path; ValueError for what is no file, such as a pipe, or has 10 GB and more. It may be absent."""
+    if path.exists() and not (path.is_file() and path.stat().st_size < 10**10):
+        raise ValueError(f"{path} is a folder, a pipe or a device, or too large, and no checkpoint; name another")
     return path
 
 
@@ -125,7 +125,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     The temporary file lies in a private folder beside path, which goes in any case; a link at path is replaced. OSError
     for a device in /dev: as root one would replace /dev/null.
     """
-    if path.is_char_device() and path.absolute().parts[1:2] == ("dev",) and not path.is_symlink():
+    if os.path.realpath(path.parent) == "/dev" and os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
         raise OSError(errno.EEXIST, "is a device", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in path.parent.glob(f".{glob.escape(path.name[:64])}.????????"):  # of a process that was killed

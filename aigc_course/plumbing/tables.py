@@ -1,6 +1,5 @@
 """Tables: rows of figures, as HTML in a notebook and as aligned text elsewhere."""
 
-import html
 import itertools
 import math
 import textwrap
@@ -8,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aigc_course.plumbing.console import send
+from aigc_course.plumbing.console import escaped, send
 
 WIDEST = 60  # characters of a column of aligned text; what is longer wraps
 
@@ -33,7 +32,7 @@ def _is_number(value: Any) -> bool:
 
 def show(rows: Mapping | Iterable[Mapping], digits: int = 3, title: str | None = None, note: str = "") -> None:
     """Show rows, {name: {column: value}} or dicts: in a notebook as HTML, elsewhere as text; below them a note."""
-    records = [{"": k, **row} for k, row in rows.items()] if isinstance(rows, Mapping) else list(rows)
+    records = [{"": k, **row} for k, row in rows.items()] if isinstance(rows, Mapping) else [{**row} for row in rows]
     columns = list(dict.fromkeys(name for record in records for name in record))
     if not columns:
         raise ValueError("a table has at least one row with one column; this one has none")
@@ -51,12 +50,12 @@ def _html(cells: list[list[str]], right: list[bool], title: str | None, note: st
             tag = ' scope="col"' if header else ' scope="row"' if names and i == 0 else ""
             side = "right" if right[i] else "left"  # said twice: GitHub keeps no style, JupyterLab's overrules align
             kind = "th" if tag else "td"
-            said += f'<{kind}{tag} align="{side}" style="text-align: {side}">{html.escape(text)}</{kind}>'
+            said += f'<{kind}{tag} align="{side}" style="text-align: {side}">{escaped(text)}</{kind}>'
         return f"<tr>{said}</tr>"
 
-    caption = f"<caption>{html.escape(title)}</caption>" if title else ""
+    caption = f"<caption>{escaped(title)}</caption>" if title else ""
     head, *body = (row(texts, header=texts is cells[0]) for texts in cells)
-    below = f"<p><em>{html.escape(note)}</em></p>" if note else ""
+    below = f"<p><em>{escaped(note)}</em></p>" if note else ""
     return f"<table>{caption}<thead>{head}</thead><tbody>{''.join(body)}</tbody></table>{below}"
 
 

@@ -467,7 +467,7 @@ def test_a_kernel_shows_each_message_once_as_html_and_as_text():
     for bundle in bundles:
         assert set(bundle) == {"text/plain", "text/html"}
         assert text_of_html(bundle["text/html"]) == bundle["text/plain"].replace("`", "")
-        assert set(re.findall(r"<(\w+)", bundle["text/html"])) <= {"div", "code", "pre"}
+        assert set(re.findall(r"<(\w+)", bundle["text/html"])) <= {"div", "code", "pre", "span"}
     assert "in the line `return z_a + t * undefined_name`" in bundles[1]["text/plain"]
     assert "&lt;script&gt;" in bundles[2]["text/html"]
     assert "def kl_between" in bundles[4]["text/plain"]

@@ -256,7 +256,7 @@ def test_pipes_are_not_waited_for(repo, capsys):
 
     os.mkfifo(repo / "c.pt")
     model = torch.nn.Linear(1, 1)
-    with pytest.raises(ValueError, match="c.pt is a folder, a pipe or a device, and no checkpoint"):
+    with pytest.raises(ValueError, match="c.pt is a folder, a pipe or a device, or too large, and no checkpoint"):
         next(train.batches(torch.ones(4, 1), 2, 3, resume=train.Resume(repo / "c.pt", model=model), progress=False))
     os.mkfifo(repo / "chapters/00_first/receipt.lesson-cpu.json")
     assert cli.main(["table"]) == 0
@@ -537,3 +537,160 @@ def test_a_failure_is_reported_without_codes(tmp_path):
     report.write([outcome], [["a", "1", "2", "3", "4"]], [], tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert "ValueError" in page and "\x1b" not in page and "\u202e" not in page
+
+
+# --- what a third attack found ------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="/dev is of POSIX")
+@pytest.mark.parametrize("path", ["/dev/stdout", "/tmp/../dev/null", "/dev/../dev/zero"])
+def test_nothing_in_dev_is_replaced_by_whatever_way(path, monkeypatch):
+    monkeypatch.setattr(settings.tempfile, "TemporaryDirectory", None)
+    with pytest.raises(OSError, match="is a device"):
+        settings.write_atomically(Path(path), lambda part: part.write_text("x"))
+
+
+def test_a_stand_in_for_a_model_names_no_password(monkeypatch, capsys):
+    from aigc_course import hub
+
+    monkeypatch.setenv("AIGC_STANDIN", "1")
+    hub.model("http://me:secret@host/x?token=secret")
+    said = capsys.readouterr().out
+    assert "stands in for http://host/x" in said and "secret" not in said
+
+
+@pytest.mark.parametrize("word", ["http://me:secret@h/x", "me:secret@h/x.ipynb"])
+@pytest.mark.parametrize("command", ["run", "study", "reset", "fetch", "badges"])
+def test_what_was_typed_is_repeated_without_its_password(command, word, repo, capsys):
+    assert cli.main([command, word]) == 2
+    assert "secret" not in capsys.readouterr().err
+
+
+def tensors_of(folder, change):
+    """The course's checkpoint in a folder, with changed tensors."""
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    place = shutil.copytree(Path(fetch.embedded("course_gpt2/config.json")).parent, folder / "m")
+    weights = load_file(place / "model.safetensors")
+    change(weights)
+    save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
+    return place
+
+
+NORM = "transformer.h.0.ln_1.weight"
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (lambda w: w.update({NORM: w[NORM].long()}), "hold transformer.h.0.ln_1.weight as 'I64', which is no float"),
+        (lambda w: w.update({NORM.removeprefix("transformer."): w[NORM].clone()}), "hold one of them twice"),
+        (lambda w: w.pop("transformer.wte.weight"), "are fewer than its embedding has|missing"),
+    ],
+)
+def test_weights_that_are_none_are_refused_by_their_headers(change, sentence, tmp_path):
+    from aigc_course import gpt
+
+    with pytest.raises(ValueError, match=sentence):
+        gpt.checkpoint(tensors_of(tmp_path, change))
+
+
+def test_a_vocabulary_that_the_weights_do_not_have_is_refused_before_it_is_made(tmp_path):
+    place = tensors_of(tmp_path, lambda weights: None)
+    config = json.loads((place / "config.json").read_bytes())
+    (place / "config.json").write_text(json.dumps(config | {"vocab_size": 20_000_000, "n_embd": 16, "n_head": 1}))
+    with pytest.raises(models.HubError, match="are fewer than its embedding has"):
+        models.check(place, "m")
+
+
+@pytest.mark.parametrize("digest", ["a" * 63, "A" * 64, "g" * 64])
+def test_a_damaged_checksum_switches_nothing_off(digest, tmp_path):
+    place = tensors_of(tmp_path, lambda weights: None)
+    (place / models.DIGESTS).write_text(json.dumps({"model.safetensors": digest}))
+    with pytest.raises(models.HubError, match="has not the checksum"):
+        models.check(place, "m")
+
+
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        ({"device": "cuda, A100"}, "device"),
+        ({"runs": RECEIPT["runs"] * 2}, "the seeds"),
+        ({"claims": [{"text": "low", "figure": "loss", "bound": "<= 91", "value": 99, "met": True}]}, "claim on loss"),
+        ({"claims": [{"text": "low", "figure": "loss", "bound": "91", "value": 90, "met": True}]}, "claim on loss"),
+    ],
+)
+def test_a_receipt_that_contradicts_itself_is_damaged(change, what, repo):
+    path = repo / "chapters/00_first/receipt.lesson-cpu.json"
+    with pytest.raises(ValueError, match=f"damaged: .*{what} is not as it should be"):
+        receipts.check(RECEIPT | change, path)
+    assert receipts.check(dict(RECEIPT), path)
+
+
+@pytest.mark.parametrize("change", [{"chapter": "05_dcgan"}, {"rows": [["ab", "cd"]]}])
+def test_a_study_of_another_page_or_form_is_damaged(change, repo):
+    study = {key: RECEIPT[key] for key in ("chapter", "device", "date", "digest", "data")} | {"rows": [{"a": 1}]}
+    path = repo / "chapters/00_first/study.json"
+    assert receipts.check(study, path)
+    with pytest.raises(ValueError, match="is damaged"):
+        receipts.check(study | change, path)
+
+
+def test_studies_and_pictures_are_not_stored_through_a_link(tmp_path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "00_first").symlink_to(tmp_path / "outside")
+    with pytest.raises(OSError, match="is a link"):
+        store.write_study("00_first", {"device": "cpu"}, {"rows": []}, tmp_path)
+    assert not list((tmp_path / "outside").iterdir())
+
+
+@pytest.mark.parametrize("result", ["None", "[1]", "{(1, 2): 3}", "{'a': {1, 2}}"])
+def test_what_cannot_be_stored_of_a_study_is_kept(result, repo, monkeypatch, capsys, tmp_path):
+    (repo / "chapters/00_first").mkdir(parents=True, exist_ok=True)
+    (repo / "chapters/00_first/study.py").write_text(f"def run(seeds):\n    return {result}\n")
+    assert cli.main(["study", "00"]) == 2
+    where = re.search(r"cannot be stored \(.*\); it is in (\S+study.txt)", capsys.readouterr().err)
+    assert Path(where[1]).read_text() == repr(eval(result))
+
+
+def test_a_dollar_begins_no_formula_in_what_is_shown_as_html():
+    assert console.escaped("$5 & $6") == "<span>$</span>5 &amp; <span>$</span>6"
+
+
+def test_a_label_that_is_no_formula_is_drawn_as_it_is():
+    from aigc_course import plot
+
+    plot.lines({r"$\x$": [1, 2], "$x_1$": [2, 3]}, xlabel=r"from $\q to $", ylabel="y")
+    plot.images(np.zeros((1, 8, 8)), value_range=(0, 1), labels=[r"$\x$"], alt="a square")
+
+
+def test_a_page_with_a_number_of_thousands_of_digits_costs_no_other(repo, capsys):
+    chapter(repo, "01_second", setup="x = 1", other="y = 0x" + "f" * 5_000)
+    assert cli.main(["run"]) == 1
+    assert "01_second cannot be run: a cell nests too deep, or has a number" in capsys.readouterr().out
+
+
+def test_an_interrupted_command_says_so(repo, monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch, "fetch", stop)
+    assert cli.main(["fetch", "tang300"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_picture_in_lines_costs_no_report():
+    output = {"data": {"image/svg+xml": ["<svg>", "</svg>"], "text/plain": "a"}, "metadata": {}}
+    report._without_kernel(output)
+    assert output["data"]["image/svg+xml"] == "<svg></svg>"
+
+
+def test_signatures_are_not_kept_through_a_link(repo, tmp_path_factory, capsys):
+    outside = tmp_path_factory.mktemp("outside") / "db"
+    own = repo / "my-notebooks" / ".jupyter"
+    own.mkdir(parents=True)
+    (own / "nbsignatures.db").symlink_to(outside)
+    lab.refresh()
+    assert not outside.exists() and "could not be signed" in capsys.readouterr().err
