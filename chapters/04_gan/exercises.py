@@ -91,9 +91,9 @@ def my_generator_loss(logits):
 def my_generator_loss(truth):
     cases = [(2 * noise(8),), (noise(1),), (3 * noise(6, seed=1),), ([0.5, 1.0],)]
     overflow = (
-        "right for small logits only: where the sigmoid rounds to 0, its logarithm is infinite or cut off, and so"
+        "right for small logits only: where the sigmoid rounds to 0 or exp overflows, it is infinite or cut off, and so"
     )
-    overflow += " is the slope. Use a function that takes the logit itself."
+    overflow += " is the slope. Use a function of the logit that is made for this."
     mistakes = {
         "this is E log(1 - D), the saturating loss; its slope is near 0 where D is.": lambda x: -truth(-x),
         "this is -E log(1 - D): it falls as the discriminator gets surer of a fake.": lambda x: truth(-x),
@@ -111,7 +111,7 @@ def my_generator_loss(truth):
             lambda x: -x.sigmoid().log().clamp(min=-100).mean(), lambda x: truth(x.clamp(-20, 20)),
         ),
     }  # fmt: skip
-    edges = {overflow: [([-300.0, 200.0, 1.0],), ([300.0, -60.0],)]}
+    edges = {overflow: [([-300.0, 200.0, 1.0],), ([300.0, -60.0],), ([-1000.0, 2.0],)]}
     branch = "It is wrong for large logits: does a branch that `torch.where` drops overflow there? 0 times inf is NaN."
     return AtTheEdges(cases, mistakes, edges, gradients={"logits": ""}, at_edges=branch)
 
@@ -252,4 +252,5 @@ def my_r1_penalty(truth):
             (lambda d, x: d(x).square().mean(), lambda d, x: x.flatten(1).square().sum(1).mean()),
     }  # fmt: skip
     hint = "All of the penalty must train it: detach no part; `torch.autograd.grad` needs `create_graph=True` for that."
+    hint += " `backward` also adds to the weights' own gradients."
     return tasks.Function(cases, mistakes, gradients={"discriminator": hint})

@@ -90,19 +90,16 @@ answer_2 = 2 * one_pixel  # 0.375
 )
 def answer_2(truth):
     mistakes = {
-        "this is an error of the sharp guess, or its chance; the best image is grey and does better.": (
-            0.5,
-            1.5,
-            0.25,
-        ),
+        "this is an error of the sharp guess, or of the grey (½, ½), or a chance; the best grey does better.":
+            (0.5, 1.5, 0.25),
         "this is one pixel's error, or the mean of the two; both are uncertain, and the sum is asked for.": 0.1875,
         "this is a standard deviation; the squared error's mean is a variance.": (0.4330, 0.8660, 0.375**0.5),
         "this is the best grey value of the left pixel, or an absolute error; the squared error is asked for.": 0.75,
         "these are the squares of the grey values, added up; take the expected squared differences.": 0.625,
         "no image is right in both cases, so some error is left.": 0.0,
         "this is the error in one of the two cases; weigh both, with 0.75 and 0.25.": (0.125, 1.125, 0.09375, 0.28125),
-        "this would be the error with equal chances, or without any knowledge, of one pixel or of both.": 1.0,
-    }
+        "this is the error of the black image, or of a bar with equal chances.": 1.0,
+    }  # fmt: skip
     return tasks.Number(0.002, mistakes, begin="Do one pixel first.", low=0)
 
 

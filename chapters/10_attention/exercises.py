@@ -124,7 +124,7 @@ def my_attention(truth):
         " by it.": lambda q, k, v: (q @ k.mT - math.inf * torch.ones(q.shape[1], q.shape[1]).triu(1)).softmax(-1) @ v,
         leak: attend(hidden=-16.0),
     }  # fmt: skip
-    edges = {leak: [([[[20.0], [20.0]]], [[[-1.0], [2.0]]], [[[1.0], [5.0]]])]}
+    edges = {leak: [([[[20.0], [20.0]]], [[[-4.0], [0.2]]], [[[1.0], [5.0]]])]}
     return tasks.Function(cases, mistakes, edges)
 
 
