@@ -34,13 +34,14 @@ class Settings:
     batch_size: int = 8
     lr: float = 0.014  # of Muon, for the matrices of the blocks
     lr_embedding: float = 0.01  # of AdamW, for the embeddings
+    shrink: float = 2.0  # the weight decay of the embeddings
     lr_rest: float = 3e-3  # of AdamW, for the output layer
     fall: float = 0.5  # the share of the steps in which the rates fall, to a fiftieth
     decay: float = 0.985  # of the averaged weights
 
 
 PAGE = Settings()
-SHORT = replace(PAGE, context=64, n_layers=3, n_steps=300, batch_size=16, lr=0.02, lr_embedding=0.02, lr_rest=0.01,
+SHORT = replace(PAGE, context=64, n_layers=3, n_steps=300, batch_size=16, lr=0.02, lr_embedding=0.02, shrink=0.0, lr_rest=0.01,
                 fall=0.9, decay=1.0)  # fmt: skip
 
 
@@ -66,6 +67,7 @@ def fit(
     s = settings
     rates = {"lr": s.lr, "lr_embedding": s.lr_embedding, "lr_rest": s.lr_rest}
     optimizers = gpt.optimizers(model, **rates, bf16=bf16)
+    optimizers[1].param_groups[0]["weight_decay"] = s.shrink  # the embeddings are AdamW's first group
     schedules = [torch.optim.lr_scheduler.LambdaLR(o, lambda step: gpt.schedule(step, s.n_steps, s.fall))
                  for o in optimizers]  # fmt: skip
     for x, y in text.batches(ids, s.batch_size, s.context, s.n_steps, seed=seed, progress=progress):
