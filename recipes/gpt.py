@@ -41,8 +41,8 @@ class Settings:
 
 
 PAGE = Settings()
-SHORT = replace(PAGE, context=64, n_layers=3, n_steps=300, batch_size=16, lr=0.02, lr_embedding=0.02, shrink=0.0, lr_rest=0.01,
-                fall=0.9, decay=1.0)  # fmt: skip
+SHORT = replace(PAGE, context=64, n_layers=3, n_steps=300, batch_size=16, lr=0.02, lr_embedding=0.02,
+                shrink=0.0, lr_rest=0.01, fall=0.9, decay=1.0)  # fmt: skip
 
 
 def build(settings: Settings, vocab_size: int, device: torch.device | str = "cpu") -> tuple[gpt.GPT, optim.Average]:
