@@ -191,7 +191,7 @@ class Resume:
             differing = [f"{k} was {old[k]}, now {now.get(k, 'absent')}" for k in differing]
             differing += [f"{k} is new" for k in now if k not in names]
             if not differing:
-                range(1, settings["n_steps"]).index(step)  # ValueError for any other
+                range(1, settings["n_steps"]).index(step if type(step) is int else 0)  # ValueError for any other
                 self._load(states)
         except Exception as error:  # torch.load and load_state_dict raise many kinds
             self._load(before)

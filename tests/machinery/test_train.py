@@ -533,7 +533,7 @@ def instead(value, *path):
         without("states", "scheduler", "last_epoch"),
         without("states", "optimizer", "param_groups"),
         without("states", "random", "cpu"),
-        *(instead(step, "step") for step in (0, -1, 60, 10**9, "30", None, 30.5)),
+        *(instead(step, "step") for step in (0, -1, 60, 10**9, "30", None, 30.5, 30.0, True)),
         instead({}, "states"),
         instead(torch.ones(3), "states", "model", "3.bias"),
         instead(torch.ones(3), "states", "random", "cpu"),
