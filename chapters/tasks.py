@@ -34,6 +34,8 @@ SLIPS = {  # what came and what is due, or what a mistake gives: the two are equ
     "every value is twice what is due.": lambda got, due: (got, 2 * due),
     "every value is half of what is due.": lambda got, due: (got, due / 2),
     "this is in per cent.": lambda got, due: (got, 100 * due),
+    "values are rounded to whole numbers.": lambda got, due: (got, due.round()),
+    "the digits after the point are cut off.": lambda got, due: (got, due.trunc()),
     "this is one minus what is due.": lambda got, due: (got, 1 - due),
     "the rows are added up as well; each has a value of its own.": lambda got, due: (got, due.sum(0)),
     "the rows are averaged as well; each has a value of its own.": lambda got, due: (got, due.mean(0)),
@@ -127,7 +129,8 @@ class Number:
 
     def grade(self, answer: Any, truth: float) -> None:
         """Raise Wrong unless the answer is near enough, with the nearest mistake's sentence where one is near."""
-        value = number_of(answer)
+        share = isinstance(answer, str) and answer.strip().endswith("%") and self.high == 1
+        value = number_of(answer.strip().rstrip("% ")) / 100 if share else number_of(answer)
         if abs(value - truth) <= self.within:
             return
         alike = [pair for pair in each(self.mistakes) if abs(value - pair[1]) <= 0.2 * abs(pair[1]) or not pair[1]]
@@ -250,7 +253,7 @@ def _unused(answer: Callable, truth: Callable, names: list, case: list) -> str:
     for i, x in enumerate(case):
         if torch.is_tensor(x):
             others = [x.flatten().flip(0).view(x.shape), x.flatten().roll(1).view(x.shape)]
-            others += [1.1 * x + 0.1] if x.is_floating_point() else []
+            others += [1.1 * x + 0.1, x + 100.0] if x.is_floating_point() else []
             inputs = [case, *([*case[:i], other, *case[i + 1 :]] for other in others)]
             with contextlib.suppress(Wrong):
                 one, *more = ([_tensor(call(f, truth, changed)) for changed in inputs] for f in (answer, truth))
@@ -310,7 +313,10 @@ def _difference(names: Sequence[str], cases: list, got: list, due: list) -> str:
         why = f" ({axis})" if got[i].numel() == due[i].numel() else ""
         came, right = f"shape {tuple(got[i].shape)}", f"{tuple(due[i].shape)} is due{why}"
     else:
-        came, right = (told(x.flatten()[:4]) + " …" * (x.numel() > 4) for x in (got[i], due[i]))
+        wrong = ~got[i].double().isclose(due[i].double(), rtol=1e-4, atol=1e-4, equal_nan=True).flatten()
+        at = max(0, min(int(wrong.int().argmax()) - 1, wrong.numel() - 4))
+        came, right = ("… " * (at > 0) + told(x.flatten()[at : at + 4]) + " …" * (x.numel() > at + 4)
+                       for x in (got[i], due[i]))  # fmt: skip
         right += " is due"
     inputs = ", ".join(f"{name} = {told(x)}" for name, x in zip(names, cases[i], strict=True))
     return f"{some}for {inputs}, it returns {came} where {right}."

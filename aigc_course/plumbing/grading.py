@@ -208,6 +208,7 @@ def call(function: Any, truth: Callable, inputs: Sequence[Any], seed: int = 0) -
         for name, before, after in zip(names, inputs, copies, strict=True):
             if torch.is_tensor(before):
                 same = torch.equal(before.nan_to_num(), torch.as_tensor(after).nan_to_num())
+                same &= not before.requires_grad or getattr(after, "requires_grad", True)  # `detach_`
             if not (same if torch.is_tensor(before) else before == after):
                 raise Wrong(f"your function changes its argument `{name}` in place; compute a new one instead.")
         if value is None or value is ...:

@@ -47,7 +47,8 @@ def answer_2(truth):
         "you divided by N - 1. That makes the variance unbiased, but maximum likelihood divides by N.": 13**0.5,
         "the squared deviations are added up; their mean is asked for, before the root.": (26**0.5, 26.0),
         "these are deviations without their squares: the mean absolute deviation, not the standard one.": 8 / 3,
-        "subtract the mean, 4, before you square.": (4.0, (74 / 3) ** 0.5, 74 / 3, (29 / 3) ** 0.5),
+        "the mean is 4: it is subtracted before you square, and is not the answer.":
+            (4.0, (74 / 3) ** 0.5, 74 / 3, (29 / 3) ** 0.5),
         "the root comes last, and N divides once, inside of it.":
             (26**0.5 / 3, (26 / 9) ** 0.5, 26 / 9, 26**0.5 / 2, (13 / 3) ** 0.5),
         "the size is right, but a standard deviation is never negative.": -truth,

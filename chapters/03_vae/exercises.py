@@ -46,7 +46,8 @@ def answer_2(truth):
         "2 is the standard deviation; somewhere you used it as the variance, which is 4, or 4 as what is squared.":
             ((2 - ln(2)) / 2, (4 - ln(2)) / 2, (2 - ln(4)) / 2, (16 - ln(16)) / 2, (math.exp(2) - 2) / 2),
         "the factor ½ is missing: it stands before every term, the logarithm too.": (4 - ln(4), 2 - ln(4)),
-        "nats take the natural logarithm; this has base 2 or 10.": (truth / ln(2), 1.0, (4 - math.log10(4)) / 2),
+        "nats take the natural logarithm; this has base 2 or 10, or is rounded too far: two decimals.":
+            (truth / ln(2), 1.0, (4 - math.log10(4)) / 2),
         "this is KL(N(0, 1) || N(1, 4)): the two distributions are swapped.": ((ln(4) - 0.5) / 2, ln(2) / 2),
         "the logarithm is missing or has the wrong sign.": (2.0, (4 + ln(4)) / 2),
         "the -1 in the bracket is missing.": (5 - ln(4)) / 2,

@@ -105,7 +105,8 @@ WRONG = {
     ],
     "05.2": [
         (4 * FLOP, "input pixel"), (2 * 64 * 32 * 6 * 196, "input pixel"), (FLOP * 4 / 9, "as our page builds"),
-        ("3.6e6", "factor 2 counts once"), (2 * FLOP, "factor 2 counts once"), (FLOP / 6, "its side is squared"),
+        ("3.6e6", "half or twice of what is due"), (2 * FLOP, "half or twice of what is due"),
+        (FLOP / 6, "its side is squared"),
         (FLOP / 36, "its side is squared"), (FLOP / 49, "for one pixel"), (FLOP / 7, "one row"),
         (64 * FLOP, "not a batch"), ("21.7e6", "backward pass"), (FLOP // 64, "each of 64 channels"),
         (64 * 32 * 36, "kernel's weights"), (7.225344, "larger than 7.22534"), ("7.2 million", "larger than 7.2"),

@@ -46,7 +46,8 @@ def answer_2(truth):
         "this counts the output's pixels; a transposed convolution stamps once for each input pixel.":
             (layer * 36 * 196, layer * 6 * 196),
         "this is `up_1` as our page builds it; here the kernel's side is 6.": (layer * 16 * 49, layer * 16 * 196),
-        "the factor 2 counts once: each multiplication comes with an addition.": (truth / 2, truth * 2),
+        "this is half or twice of what is due: 2 for the addition, 64, 32, 6 × 6, and 7 × 7 pixels that are read.":
+            (truth / 2, truth * 2),
         "the kernel has 6 × 6 places: its side is squared.": (layer * 6 * 49, layer * 49),
         "this is for one pixel, or for one row of them: 7 × 7 are stamped.": (layer * 36, layer * 36 * 7),
         "each of 64 channels stamps onto each of 32: the two numbers are multiplied.":

@@ -43,7 +43,7 @@ def answer_2(truth):
         "the size is right, the sign is not: a distance is never negative.": -1.3,
         "this is the difference of the two means: earth that goes left is counted against earth that goes right."
         " Both cost. Take absolute values before you sum.": (0.1, -0.1),
-        "the gaps are left out: 0.2 units that cross a gap of 3 cost 0.6.": 0.7,
+        "the gaps are left out, or the last one is: 0.2 units that cross a gap of 3 cost 0.6.": 0.7,
         "the heaps' own differences are used; take those of the sums so far, times the gaps.":
             (0.5, 1.0, 2.5, 2.2, 1.7),
         "each grain pays the square of its way here (that is W2²), or the root of that; the plain way is asked for.":
@@ -51,7 +51,7 @@ def answer_2(truth):
         "each grain is carried once, from P to Q: no factor ½ or 2, and no average over points or gaps.":
             (0.65, 2.6, 0.325, 1.3 / 3),
         "the differences are multiplied by places; multiply by the gaps: 1, 2 and 3.": (2.1, 0.8, 3.2),
-        "one gap is missing: there are three, of 1, 2 and 3.": (0.9, 0.3),
+        "one gap is missing, or not as long as it should be: there are three, of 1, 2 and 3.": (0.9, 0.3, 1.1),
     }  # fmt: skip
     begin = "Sum (earth that must cross) × (length of the gap) over the three gaps."
     return tasks.Number(0.005, mistakes, begin=begin, low=0)

@@ -231,7 +231,7 @@ def my_attribute_vector(truth):
         return codes + values[:, None] * noise(1, d, seed=seed + 3), values, labels
 
     cases = [case(12, 3, [0, 1, 2], 0), case(20, 2, [3, 1, 4, 0], 5), case(10, 4, [0], 9), case(7, 2, [2, 7], 13)]
-    wide = "right for the labels 0 to 9 only, or for labels without gaps: any whole numbers may be classes."
+    wide = "right for labels 0 to 9, without gaps or not below 0 only: any whole numbers may be classes."
     mistakes = {
         "the class is not taken out: the vector then turns one class into another.": (
             lambda z, a, y: truth(z, a, 0 * y), lambda z, a, y: a @ z / (a @ a),
@@ -257,4 +257,4 @@ def my_attribute_vector(truth):
             torch.stack([truth(z[y == c], a[y == c], y[y == c]) for c in y.unique()]).mean(0)),
         wide: lambda z, a, y: truth(z, a, y.clamp(max=9)),
     }  # fmt: skip
-    return tasks.Function(cases, mistakes, edges={wide: [case(14, 3, [12, 9, 30], 17), case(9, 2, [5, 100, 101], 21)]})
+    return tasks.Function(cases, mistakes, edges={wide: [case(14, 3, [12, 9, 30], 17), case(9, 2, [5, -3, 101], 22)]})

@@ -182,7 +182,7 @@ def discounted(truth):
         case(4, 5, 0.9, seed=6),
         ([[2.0, 1.0, 0.0]], [[0.2, 0.3, 0.5]], 0.5),
     ]
-    unseen = "right where something was counted; a context that was never seen takes the shorter one's estimate."
+    unseen = "right where something was counted; a context that was never seen takes the shorter one's, only that one."
 
     def normal(p):
         return p / p.sum(1, keepdim=True)
@@ -233,6 +233,7 @@ def discounted(truth):
         unseen: (
             lambda c, s, d: truth(c, s, d).where(c.sum(1, keepdim=True) > 0, math.nan * s),
             lambda c, s, d: truth(c, s, d) * (c.sum(1, keepdim=True) > 0),
+            lambda c, s, d: truth(c, s, d) if c.sum(1).all() else s,
         ),
     }  # fmt: skip
     edges = {unseen: [([[0.0, 0.0], [1.0, 0.0]], [[0.4, 0.6], [0.5, 0.5]], 0.5), case(3, 5, 0.75, 4, empty=True)]}

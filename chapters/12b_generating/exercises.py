@@ -82,7 +82,8 @@ def my_positions(truth):
         "this is the mask, or counts the padding; count the real tokens along the row.":
             (lambda m: m, lambda m: 1 - m, lambda m: (1 - m).cumsum(1), lambda m: ((1 - m).cumsum(1) - 1).clamp(min=0)),
         "all rows have the same positions; each row has its own padding.": (
-            lambda m: truth(m)[:1].expand_as(m), lambda m: (place(m) - padding(m).max()).clamp(min=0),
+            lambda m: truth(m)[0], lambda m: truth(m)[:1].expand_as(m),
+            lambda m: (place(m) - padding(m).max()).clamp(min=0),
             lambda m: (place(m) - padding(m).min()).clamp(min=0),
         ),
     }  # fmt: skip
@@ -138,7 +139,7 @@ def penalise(truth):
         ),
         "each row is penalised for its own tokens only, not for those of the other rows.": all_rows,
         "once for a token, however often it stands there.": each_time,
-        "all logits are changed; those of tokens that are not there stay.": (
+        "all logits are changed, or those of tokens that are not there: these stay.": (
             lambda z, ids, p: torch.where(z > 0, z / p, z * p), lambda z, ids, p: z / p,
             lambda z, ids, p: torch.where(there(z, ids) == 0, torch.where(z > 0, z / p, z * p), z),
         ),

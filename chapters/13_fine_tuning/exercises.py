@@ -47,7 +47,7 @@ def answer_2(truth):
         "this is A alone; B learns as well.": 4 * 768,
         "this is B alone; A learns as well.": 4 * 3072,
         "a bias is counted; LoRA adds none, and the layer's own is frozen.": (truth + 3072, truth + 4, truth + 3076),
-        "the rank is missing, or there twice: each of the two matrices has it once.": (768 + 3072, 4 * truth),
+        "the rank is missing, or there twice (or these are bytes): each matrix has it once.": (768 + 3072, 4 * truth),
         "the rank is 4 here (the notebook's is 8), and each weight counts once.": (2 * truth, truth // 2, 3 * truth),
         "add the sizes of A and B, do not multiply them: r (d_in + d_out).": (4 * layer, 16 * layer),
         "A starts from 768 features, and B goes to 3,072; there is no matrix between them.":

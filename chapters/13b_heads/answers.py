@@ -31,7 +31,7 @@ def f1(true, predicted, **how):
 
 def f1_from_ratios(true, predicted):
     right, due, said = counts(true, predicted)
-    precision, recall = right / said, right / due
+    precision, recall = right / max(1, said), right / due
     return 2 * precision * recall / (precision + recall) if right else 0.0
 
 
@@ -166,7 +166,7 @@ WRONG = {
         (lambda t, p: (counts(t, p)[0] / counts(t, p)[1] + counts(t, p)[0] / counts(t, p)[2]) / 2, "it returns"),
         (lambda t, p: np.mean([a == b for a, b in zip(t, p, strict=True)]), "it returns"),
         (lambda t, p: f1(t[:1], p[:1]), "it returns"),
-        (lambda t, p: f1(t, p, end=False), "an entity that ends with the sentence is lost"),
+        (lambda t, p: f1(t, p, end=False), "and is not lost there"),
         (mean_of_sentences, "each sentence has its own F1 and these are"),
         (lambda t, p: np.sqrt(counts(t, p)[0] / counts(t, p)[1] * counts(t, p)[0] / counts(t, p)[2]), "it returns"),
     ],

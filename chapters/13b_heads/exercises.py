@@ -127,7 +127,8 @@ def cross_attention(truth):
             of(lambda q, k: torch.full((len(q), len(k)), 1 / len(k))), of(lambda q, k: (q @ k.T).log_softmax(1)),
             of(lambda q, k: scaled(q, k).softmax(1).softmax(1)), of(lambda q, k: q @ k.T),
         ),
-        "the prompt is read as a whole: no part of it is hidden by a causal mask.": of(masked),
+        "the prompt is read as a whole: no part of it is hidden by a causal mask, or left out.":
+            (of(masked), lambda x, h, Q, K, V: truth(x, h[-1:], Q, K, V)),
         "`W_q` goes with x and `W_k` with h: here the two are swapped, or one takes the other's place, too.": (
             lambda x, h, Q, K, V: truth(x, h, K, Q, V), lambda x, h, Q, K, V: truth(x, h, Q, Q, V),
             lambda x, h, Q, K, V: truth(x, h, K, K, V), lambda x, h, Q, K, V: truth(x, h, V, K, V),
@@ -211,6 +212,8 @@ def my_entity_f1(truth):
              "O B I O B O", "O I I O B O", "B I B I B|B O O O O O B", "O O O O B|B O O O O O O", "B O|B O", "B O|O O",
              "O B|B I O B", "O B|I I O B", "O O B I|B", "O O B I|O", "B O|O O", "B O|O B"]  # fmt: skip
     tags = [[row.split() for row in text.split("|")] for text in texts]
+    none = "right where an entity is; where none is right, or none is said, F1 is 0, though a ratio has a 0 below."
+    edges = {none: [([["B", "I", "O"]], [["O", "O", "O"]]), ([["B", "O"]], [["O", "B"]])]}
     mistakes = {
         "this counts words; count whole entities, right at both ends.": (
             words(lambda pairs: ratio(sum(a == b for a, b in pairs), len(pairs))),
@@ -224,14 +227,14 @@ def my_entity_f1(truth):
         "each sentence has its own F1 and these are averaged; count over all sentences, then divide.": sentences,
         "an `I` that follows an `O`, or begins a sentence, begins an entity, too.":
             (spelled(orphan=False, first=False), spelled(orphan=False), spelled(first=False)),
-        "keep the sentences apart: equal places in two of them are two entities, and an entity ends with its sentence.":
-            (one_set, lambda t, p: scored()([sum(t, [])], [sum(p, [])])),
+        "keep the sentences apart: equal places in two of them are two entities, and an entity ends with its sentence,"
+        " and is not lost there.": (one_set, lambda t, p: scored()([sum(t, [])], [sum(p, [])]), spelled(end=False)),
         "a `B` right after an entity must end it and begin the next one.": spelled(split=False),
-        "an entity that ends with the sentence is lost.": spelled(end=False),
-        "an entity is right only if both its ends are: here the beginning or an overlap is enough, or only its `B`.": (
+        none: scored(lambda n, due, said: 2 * n / (due + said) if n else math.nan),
+        "an entity is right only if both its ends are: here one end or an overlap is enough, or only its `B`.": (
             scored(same=lambda a, b: len({s for s, _ in a} & {s for s, _ in b})), scored(same=overlap),
             scored(same=lambda a, b: len({e for _, e in a} & {e for _, e in b})),
             scored(spans=lambda row: {i for i, tag in enumerate(row) if tag == "B"}),
         ),
     }  # fmt: skip
-    return tasks.Function(list(zip(tags[::2], tags[1::2], strict=True)), mistakes)
+    return tasks.Function(list(zip(tags[::2], tags[1::2], strict=True)), mistakes, edges)
