@@ -67,7 +67,7 @@ def dots(ax: Axes, middle: Mapping[str, Mapping[Any, tuple[float, float, float]]
 def legend(ax: Axes) -> None:
     """A legend with no curve below it: where no place is free, the axis grows upwards until there is one."""
     shown = ax.legend()
-    readable(ax.figure)
+    without_false_formulas(ax.figure)
     for _ in range(10):
         ax.figure.draw_without_rendering()
         paths = [line.get_path().transformed(line.get_transform()) for line in ax.lines]
@@ -114,7 +114,7 @@ def demand_labels(fig: Figure) -> None:
 def png(fig: Figure) -> bytes:
     """The figure as a PNG; it is closed."""
     style.warn_of_boxes("".join(text.get_text() for text in fig.findobj(Text)))
-    readable(fig)
+    without_false_formulas(fig)
     for text in fig.findobj(lambda part: isinstance(part, Text) and not part.get_text().isprintable()):
         text.set_text(clean(text.get_text()))  # half a character cannot be drawn
     png = io.BytesIO()
@@ -125,7 +125,7 @@ def png(fig: Figure) -> bytes:
     return png.getvalue()
 
 
-def readable(fig: Figure) -> None:
+def without_false_formulas(fig: Figure) -> None:
     """Shows a text that is no formula, though it has two dollars, as it is."""
     for text in fig.findobj(lambda part: isinstance(part, Text) and part.get_text().count("$") > 1):
         try:

@@ -189,9 +189,11 @@ WRONG = {
         (lambda f, g: 0.5 * g.square().sum(1), "`f_x` changes nothing"),
         (lambda f, g: 0.5 * (g - f.detach()).square().amax(1), "it returns"),
         (lambda f: f, "raises `TypeError"),
+        (lambda f, g: 0.5 * (f.detach_() - g).square().sum(1), "changes its argument `f_x` in place"),
         (lambda f, g: np.asarray(loss(f, g)), "numpy"),
     ],
     "07.5": [
+        (lambda z, a, y: vector(z, a, y) if y.min() >= 0 else 0 * z[0], "not below 0 only"),
         (lambda z, a, y: -vector(z, a, y), "sign"),
         (lambda z, a, y: vector(z, a, y) / vector(z, a, y).norm(), "length 1"),
         (lambda z, a, y: vector(z, a, y)[None], "axis"),

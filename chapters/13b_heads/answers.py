@@ -35,6 +35,11 @@ def f1_from_ratios(true, predicted):
     return 2 * precision * recall / (precision + recall) if right else 0.0
 
 
+def harmonic_mean(true, predicted):  # it divides by 0 where none is right
+    right, due, said = counts(true, predicted)
+    return 2 / (due / right + said / right)
+
+
 def mean_of_sentences(true, predicted):
     return np.mean([f1([t], [p]) for t, p in zip(true, predicted, strict=True)])
 
@@ -168,6 +173,10 @@ WRONG = {
         (lambda t, p: f1(t[:1], p[:1]), "it returns"),
         (lambda t, p: f1(t, p, end=False), "and is not lost there"),
         (mean_of_sentences, "each sentence has its own F1 and these are"),
+        (
+            lambda t, p: 2 / (1 / (counts(t, p)[0] / counts(t, p)[1]) + counts(t, p)[2] / counts(t, p)[0]),
+            "right where an entity is",
+        ),
         (lambda t, p: np.sqrt(counts(t, p)[0] / counts(t, p)[1] * counts(t, p)[0] / counts(t, p)[2]), "it returns"),
     ],
 }
