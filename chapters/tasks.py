@@ -29,7 +29,7 @@ SLIPS = {  # what came and what is due, or what a mistake gives: the two are equ
     "this is the square of what is due.": lambda got, due: (got, due.square()),
     "this is one divided by what is due.": lambda got, due: (got, 1 / due),
     "the sign is lost: these are absolute values.": lambda got, due: (got, due.abs()),
-    "it is 0 for every input.": lambda got, due: (got, 0 * due),
+    "it is 0 in every case that was tried.": lambda got, due: (got, 0 * due),
     "negative values are cut off at 0.": lambda got, due: (got, due.clamp(min=0)),
     "every value is twice what is due.": lambda got, due: (got, 2 * due),
     "every value is half of what is due.": lambda got, due: (got, due / 2),
@@ -151,12 +151,14 @@ class Function:
     mistakes: {sentence: wrong function or functions}, named where it gives the answer's values on all cases. edges:
     {sentence of such a mistake: cases on which alone it shows}. gradients: {argument: what to say where the gradient
     that reaches it is not the truth's, or ""}; of an argument that is a function, that of its attribute `weight`.
+    at_edges: where gradients count on the edges, too, what to say where they differ there.
     """
 
     cases: Sequence[tuple]
     mistakes: Mapping[str, Callable | tuple[Callable, ...]]
     edges: Mapping[str, Sequence[tuple]] = field(default_factory=dict)
     gradients: Mapping[str, str] = field(default_factory=dict)
+    at_edges: str = ""
 
     def __post_init__(self) -> None:
         """Take a gradient before a check's clock starts: PyTorch imports SymPy for its first, and half is no import."""
@@ -178,8 +180,9 @@ class Function:
             raise Wrong(f"the answer must be the function `{usage(truth)}` itself, passed without calling it.")
         names, cases = list(inspect.signature(truth).parameters), [_arguments(case) for case in self.cases]
         due, got = ([_tensor(call(function, truth, case)) for case in cases] for function in (truth, answer))
+        got = [_number(g, d) for g, d in zip(got, due, strict=True)]
         huge = any(g.numel() > 1e6 for g in got)
-        if not huge and not _same(got[0], _tensor(call(answer, truth, cases[0], seed=1))):
+        if not huge and not _same(got[0], _number(_tensor(call(answer, truth, cases[0], seed=1)), due[0])):
             raise Wrong("your function gives other values when called again: it must use nothing but its arguments.")
         if not all(map(_same, got, due)):
             with fenced(0):
@@ -189,16 +192,19 @@ class Function:
             for case in map(_arguments, edges):
                 try:
                     value, right = (_tensor(call(function, truth, case)) for function in (answer, truth))
+                    value = _number(value, right)
                 except NotAttempted:
                     raise
                 except Wrong as error:
                     raise Wrong(f"{sentence} Here {error}") from None
                 if not _same(value, right):
                     raise Wrong(f"{sentence} F{_difference(names, [case], [value], [right])[1:]}")
-        for case in cases if self.gradients else ():
+        edges = [_arguments(case) for edges in self.edges.values() for case in edges] if self.at_edges else []
+        for i, case in enumerate([*cases, *edges] if self.gradients else ()):
+            hints = self.gradients if i < len(cases) else dict.fromkeys(self.gradients, self.at_edges)
             case = dict(zip(names, case, strict=True))
             due, got = (self._slopes(function, truth, case) for function in (truth, answer))
-            for name, hint in self.gradients.items():
+            for name, hint in hints.items():
                 if not _same(got[name], due[name]):
                     what = "not the gradient that reaches" if due[name].any() else "a gradient reaches"
                     what = what if got[name].any() else "no gradient reaches"
@@ -284,6 +290,11 @@ def _tensor(value: Any) -> Tensor:
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise Wrong(f"your function must return real numbers; it returns {tensor.dtype}.")
     return tensor
+
+
+def _number(got: Tensor, due: Tensor) -> Tensor:
+    """What came; where a number is due and one came in a shape of (1,), that number."""
+    return got.reshape(()) if due.ndim == 0 and got.shape == (1,) else got
 
 
 def _attempt(function: Callable, *inputs: Any) -> Any:

@@ -1,8 +1,8 @@
 """The measured figures in the card of the storefront data, data/storefront/README.md.
 
-    python benchmarks/storefront_card.py            # print the tables
-    python benchmarks/storefront_card.py --save     # write them into the card
-    python benchmarks/storefront_card.py --check    # exit 1 where the card says something else
+    python makers/storefront_card.py            # print the tables
+    python makers/storefront_card.py --save     # write them into the card
+    python makers/storefront_card.py --check    # exit 1 where the card says something else
 
 Similarity is the Jaccard index of two texts' sets of character 5-grams (lower case, runs of spaces made one).
 Distinct-n is the number of different n-grams of words over the number of all (Li et al. 2016, arXiv:1510.03055), none
@@ -26,7 +26,7 @@ from pathlib import Path
 from aigc_course import data
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "storefront"
-START, END = "<!-- figures: python benchmarks/storefront_card.py --save -->", "<!-- end of figures -->"
+START, END = "<!-- figures: python makers/storefront_card.py --save -->", "<!-- end of figures -->"
 NEAR = 0.5  # a pair of texts above this similarity is called near-duplicate
 KINDS = ("products", "headlines", "tickets")
 SENTIMENTS = ("positive", "neutral", "negative")
@@ -211,7 +211,7 @@ def main(arguments: list[str] | None = None) -> int:
         before, after = path.read_text(encoding="utf-8").split(START)[0], path.read_text(encoding="utf-8").split(END)[1]
         path.write_text(f"{before}{START}\n\n{now}\n\n{END}{after}", encoding="utf-8", newline="\n")
     if options.check and in_card(path.read_text(encoding="utf-8")) != now:
-        print("data/storefront/README.md is out of step: python benchmarks/storefront_card.py --save", file=sys.stderr)
+        print("data/storefront/README.md is out of step: python makers/storefront_card.py --save", file=sys.stderr)
         return 1
     return 0
 

@@ -74,7 +74,7 @@ def banking77(split: str) -> list[dict]:
     """Questions to a bank: {"text", "label"}, 10,003 "train" or 3,080 "test" of 77 intents, or the stand-in, announced.
 
     label is an index into `banking77_labels()`. The test part has 40 questions an intent, the training part 35 to 187,
-    sorted by intent: shuffle them. But for case and spaces, 7 test questions are also in the training part. The
+    sorted by intent: shuffle them. But for case and spaces, 11 test questions are also in the training part. The
     stand-in, storefront tickets, is split 3 : 1 within each intent.
     Raises DataError instead of using the stand-in where AIGC_STANDIN=0.
 

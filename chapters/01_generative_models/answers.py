@@ -149,6 +149,18 @@ WRONG = {
         (lambda p, q: torch.xlogy((p + q) / 2, p / q).sum(1), "it returns"),
         (lambda p, q: kl_divergence(Categorical(p), Categorical((p + q) / 2)), "it returns"),
         (lambda p, q: torch.xlogy(p, p / q).sum(1, keepdim=True), "keepdim"),
+        (
+            lambda p, q: (p * (p / q).log())[:, (p > 0).all(0)].sum(1),
+            "0 · log 0|right where p > 0",
+        ),
+        (
+            lambda p, q: (
+                torch.full((len(p),), math.inf)
+                if ((q == 0) & (p > 0)).any()
+                else (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(1)
+            ),
+            "right where q > 0",
+        ),
         (lambda p, q: torch.xlogy(p, p / q).clamp(min=0).sum(1), "it returns"),
         (lambda p, q: torch.xlogy(p, p / q).max(1).values, "it returns"),
         (lambda p, q: p.sub_(q).abs().sum(1), "in place"),
@@ -176,7 +188,7 @@ WRONG = {
     ],
     "01.4": [
         (lambda x, pi, mu, s: Normal((pi * mu).sum(), (pi * s).sum()).log_prob(x), "it returns"),
-        (lambda *a: parts(*a).softmax(1).sum(1).log(), "it is 0 for every input"),
+        (lambda *a: parts(*a).softmax(1).sum(1).log(), "it is 0 in every case"),
         (lambda *a: parts(*a).mean(1), "it returns"),
         (lambda *a: (parts(*a).exp().sum(1) + 1e-12).log(), "right near the middle only"),
         (lambda *a: parts(*a).exp().sum(1).clamp(min=1e-38).log(), "right near the middle only"),

@@ -84,7 +84,6 @@ RIGHT = {
         lambda logits: F.softplus(-logits.double()).mean(),
         lambda logits: torch.stack([-F.logsigmoid(one) for one in logits]).mean(),
         lambda logits: F.cross_entropy(torch.stack([logits, 0 * logits], 1), torch.zeros(len(logits)).long()),
-        lambda logits: (logits.neg().clamp(min=0) + torch.log1p((-logits.abs()).exp())).mean(),
         lambda logits: torch.where(logits > -30, F.softplus(-logits), -logits).mean(),
         lambda logits: -torch.distributions.Bernoulli(logits=logits).log_prob(torch.ones_like(logits)).mean(),
     ],
@@ -158,6 +157,9 @@ WRONG = {
         (lambda t: F.softplus(-t.clamp(-50, 50)).mean(), "right for small logits only"),
         (lambda t: -torch.log(t.sigmoid() * 0.9 + 0.05).mean(), "it returns"),
         (lambda t: F.softplus(-t.detach()).mean() + 0 * t.sum(), "no gradient reaches"),
+        (lambda t: (F.relu(-t) + torch.log1p((-t.abs()).exp())).mean(), "not the gradient that reaches"),
+        (lambda t: (t.neg().clamp(min=0) + torch.log1p((-t.abs()).exp())).mean(), "not the gradient that reaches"),
+        (lambda t: F.softplus(-t.mean()), "the logits are averaged, not the losses"),
         (
             lambda t: torch.where(t > -50, (-t).exp().log1p(), -t).mean(),
             "not the gradient that reaches `logits`. It is wrong for large logits",
@@ -165,6 +167,7 @@ WRONG = {
     ],
     "04.4": [
         (lambda x, c, s: modes_of(x, c, s, share=0.05), "it returns"),
+        (lambda x, c, s: (torch.cdist(x, c) <= 3 * s).sum(0) >= 100, "real numbers"),
         (lambda x, c, s: modes_of(x, c, s, radius=4), "it returns"),
         (lambda x, c, s: modes_of(x, c[:8], s), r"it returns \[3\] where \[7\] is due"),
         (lambda x, c, s: modes_of(x, c[-8:], s), r"it returns \[4\] where \[7\] is due"),

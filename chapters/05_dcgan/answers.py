@@ -52,6 +52,15 @@ def first_wins(x, w, stride):
 SENT = {"d_loss_to_d": "yes", "d_loss_to_g": "yes", "g_loss_to_d": "yes", "g_loss_to_g": "no"}
 FLOP = 2 * 64 * 32 * 36 * 49
 
+
+def kinked(x):  # its slope at 0 is 0, or 1, where 1/2 is due
+    return F.relu(x) + torch.log1p((-x.abs()).exp())
+
+
+def branched(x):
+    return torch.where(x > 50, x, (1 + x.exp()).log())
+
+
 RIGHT = {
     "05.1": [
         SENT | {"g_loss_to_g": " No."},
@@ -60,7 +69,7 @@ RIGHT = {
         SENT | {"g_loss_to_d": "“yes”", "d_loss_to_g": "\tYes!"},
     ],
     "05.2": [
-        FLOP, float(FLOP), "7225344", "7,225,344", "7,225,344 FLOP", 7.23e6, "7.2e6", torch.tensor(float(FLOP)),
+        FLOP, float(FLOP), "7225344", "7,225,344", "7,225,344 FLOP", 7.23e6, torch.tensor(float(FLOP)),
         np.array([FLOP]), np.int64(FLOP), 2 * 64 * 32 * 36 * 7 * 7,
     ],
     "05.3": [
@@ -104,7 +113,7 @@ WRONG = {
         ("yes", "must be a dict"),
     ],
     "05.2": [
-        (4 * FLOP, "input pixel"), (2 * 64 * 32 * 6 * 196, "input pixel"), (FLOP * 4 / 9, "as our page builds"),
+        (4 * FLOP, "input pixel"), (2 * 64 * 32 * 6 * 196, "input pixel"), (FLOP * 4 / 9, "not 4 as in the page"),
         ("3.6e6", "half or twice of what is due"), (2 * FLOP, "half or twice of what is due"),
         (FLOP / 6, "its side is squared"),
         (FLOP / 36, "its side is squared"), (FLOP / 49, "for one pixel"), (FLOP / 7, "one row"),
@@ -112,7 +121,7 @@ WRONG = {
         (64 * 32 * 36, "kernel's weights"), (7.225344, "larger than 7.22534"), ("7.2 million", "larger than 7.2"),
         (0, "larger than 0"), (49, "larger than 49"), (4096, "larger than 4,096"), (7225, "larger than 7,225"),
         (9e6, "is smaller than"), (2e4, "is larger than 20,000"), (-FLOP, "never negative"), ("many", "one number"),
-        (float("inf"), "finite number"), ([FLOP, 1], "one number"),
+        (float("inf"), "finite number"), ([FLOP, 1], "one number"), ("7.2e6", "larger than"), (7.25e6, "smaller than"),
     ],
     "05.3": [
         (
@@ -135,6 +144,14 @@ WRONG = {
         (lambda r, f: BCE(r, torch.full_like(r, 0.8)) + BCE(f, torch.zeros_like(f)), "do not have the target 0.9"),
         (lambda r, f: BCE(r, torch.full_like(r, 0.95)) + BCE(f, torch.zeros_like(f)), "do not have the target 0.9"),
         (lambda r, f: bce_loss(r, f).detach(), "no gradient leads"),
+        (
+            lambda r, f: (0.9 * kinked(-r) + 0.1 * kinked(r)).mean() + kinked(f).mean(),
+            "not the gradient that reaches",
+        ),
+        (
+            lambda r, f: (0.9 * branched(-r) + 0.1 * branched(r)).mean() + branched(f).mean(),
+            "not the gradient that reaches.*branch",
+        ),
         (lambda r, f: bce_loss(r, f).item(), "item"),
         (
             lambda r, f: (

@@ -20,8 +20,8 @@ answer_1 = {"d_loss_to_d": "yes", "d_loss_to_g": "yes", "g_loss_to_d": "yes", "g
 )
 def answer_1(truth):
     mistakes = {
-        "d_loss_to_g no, g_loss_to_g yes": "this is the right step; here the two uses of `fake` are swapped: which loss"
-        " is cut off now?",
+        "d_loss_to_g no, g_loss_to_g yes": "these two belong to the right step; here the uses of `fake` are swapped:"
+        " which loss is cut off now?",
         "d_loss_to_d no": "the discriminator's loss reaches its own weights, whatever happens to the images.",
         "d_loss_to_g no": "without `.detach()` the discriminator's loss goes on through `fake` to the generator.",
         "g_loss_to_d no": "the generator's loss still goes through the discriminator, whose weights get a gradient:"
@@ -45,7 +45,7 @@ def answer_2(truth):
     mistakes = {
         "this counts the output's pixels; a transposed convolution stamps once for each input pixel.":
             (layer * 36 * 196, layer * 6 * 196),
-        "this is `up_1` as our page builds it; here the kernel's side is 6.": (layer * 16 * 49, layer * 16 * 196),
+        "the kernel's side is 6 here, not 4 as in the page's `up_1`.": (layer * 16 * 49, layer * 16 * 196),
         "this is half or twice of what is due: 2 for the addition, 64, 32, 6 × 6, and 7 × 7 pixels that are read.":
             (truth / 2, truth * 2),
         "the kernel has 6 × 6 places: its side is squared.": (layer * 6 * 49, layer * 49),
@@ -55,7 +55,7 @@ def answer_2(truth):
         "one image is asked for, and forward: not a batch, and not the backward pass.": (64 * truth, 3 * truth),
         "these are the kernel's weights; each of them is used at each pixel that is read.": layer * 18,
     }  # fmt: skip
-    return tasks.Number(0.005 * truth, mistakes, begin="Write it as 2 C C' k² times a number of pixels.", low=0)
+    return tasks.Number(0.001 * truth, mistakes, begin="Write it as 2 C C' k² times a number of pixels.", low=0)
 
 
 @exercise(
@@ -88,7 +88,8 @@ def smoothed_loss(truth):
     def by_probabilities(r, f):
         return -(0.9 * r.log() + 0.1 * (1 - r).log()).mean() - (1 - f).log().mean()
 
-    cases = [(2 * noise(8), 2 * noise(8, seed=1)), (noise(3), noise(5, seed=1)), ([0.5], [-0.5]), ([1.0], [2.0])]
+    cases = [(2 * noise(8), 2 * noise(8, seed=1)), (noise(3), noise(5, seed=1)), ([0.5], [-0.5]), ([1.0], [2.0]),
+             ([0.0, 2.0], [0.0, -1.0])]  # fmt: skip
     overflow = (
         "right for small logits only: exp overflows, sigmoid rounds to 0 or 1, or BCELoss cuts its logarithm off."
     )
@@ -128,7 +129,8 @@ def smoothed_loss(truth):
         ),
     }  # fmt: skip
     edges = {overflow: [([200.0, -200.0], [200.0, -200.0]), ([-30.0], [30.0])]}
-    return tasks.Function(cases, mistakes, edges, gradients={"real": "", "fake": ""})
+    branch = "It is wrong for large logits: does a branch that `torch.where` drops overflow there? 0 times inf is NaN."
+    return tasks.Function(cases, mistakes, edges, gradients={"real": "", "fake": ""}, at_edges=branch)
 
 
 @exercise(

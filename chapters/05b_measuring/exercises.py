@@ -48,7 +48,8 @@ def answer_2(truth):
         "the term with the root of the product of the variances, -2 · 5 · 3, is missing or wrong.":
             (43.0, 43 - 15.0, 43 - 450.0, 43 - 2 * 15**0.5),
         "25 and 9 are the variances: they are neither subtracted nor squared again.": (25.0, 265.0),
-        "the part of the means is missing, or is not (2 + 1)²: they are 2 and -1.": (1 + 4.0, 3 + 4.0, 4.0),
+        "the part of the means is missing or not (2 + 1)², as they are 2 and -1, or the parts are subtracted.":
+            (1 + 4.0, 3 + 4.0, 4.0),
         "the part of the deviations is missing, or is not (5 - 3)².": (9.0, 9 + 2.0),
         "this is a KL divergence; a Fréchet distance has no logarithm.":
             (ln(3 / 5) + 34 / 18 - 0.5, ln(5 / 3) + 18 / 50 - 0.5),
@@ -95,9 +96,9 @@ def my_kernel_distance(truth):
         " before the power counts as 1.":
             (mmd(pairs=lambda n: n * n, off=0), mmd(one=1), mmd(one=1, pairs=lambda n: n * n)),
         "the diagonal is taken out of the sum, but the mean still divides by n², or the other way round: how many"
-        " pairs are left?": (mmd(pairs=lambda n: n * n), mmd(off=0), mmd(pairs=lambda n: n * (n - 1) / 2),
-                                mmd(pairs=lambda n: 2 * n * (n - 1))),
-        "the three means count 1, 1 and -2: one of them is missing, or counts otherwise.": (
+        " pairs are left?": (mmd(pairs=lambda n: n * n), mmd(off=0)),
+        "the three means count 1, 1 and -2: one of them is missing, or counts half, twice or otherwise.": (
+            mmd(pairs=lambda n: n * (n - 1) / 2), mmd(pairs=lambda n: 2 * n * (n - 1)),
             mmd(mixed=-1), mmd(mixed=2), mmd(mixed=1), mmd(mixed=0), mmd(a=0), mmd(b=0), mmd(a=0, b=0),
             mmd(a=0, b=0, mixed=1), mmd(a=0, b=0, mixed=-1), mmd(a=-1, b=-1, mixed=1), mmd(b=-1),
         ),
