@@ -43,6 +43,10 @@ SLIPS = {  # what came and what is due, or what a mistake gives: the two are equ
     "every row has the first one's value; each has its own.": lambda got, due: (got, 0 * due + due[0]),
     "everything is added up to one number.": lambda got, due: (got, due.sum()),
     "everything is averaged to one number.": lambda got, due: (got, due.mean()),
+    "each value is repeated along a new axis: were (B, 1) and (B,) broadcast?": lambda got, due: (
+        got,
+        due[..., None].expand(*due.shape, got.shape[-1]),
+    ),
     "a sum over the first axis is missing.": lambda got, due: (got.sum(0), due),
     "a mean over the first axis is missing.": lambda got, due: (got.mean(0), due),
     "a sum over the last axis is missing.": lambda got, due: (got.sum(-1), due),
@@ -180,13 +184,13 @@ class Function:
             raise Wrong(f"the answer must be the function `{usage(truth)}` itself, passed without calling it.")
         names, cases = list(inspect.signature(truth).parameters), [_arguments(case) for case in self.cases]
         due, got = ([_tensor(call(function, truth, case)) for case in cases] for function in (truth, answer))
-        got = [_number(g, d) for g, d in zip(got, due, strict=True)]
+        raw, got = got, [_number(g, d) for g, d in zip(got, due, strict=True)]
         huge = any(g.numel() > 1e6 for g in got)
         if not huge and not _same(got[0], _number(_tensor(call(answer, truth, cases[0], seed=1)), due[0])):
             raise Wrong("your function gives other values when called again: it must use nothing but its arguments.")
         if not all(map(_same, got, due)):
             with fenced(0):
-                found = not huge and (self._name(cases, got, due) or _unused(answer, truth, names, cases[0]))
+                found = not huge and (self._name(cases, raw, due) or _unused(answer, truth, names, cases))
                 raise Wrong(found or _difference(names, cases, got, due))
         for sentence, edges in self.edges.items():
             for case in map(_arguments, edges):
@@ -245,27 +249,35 @@ class Function:
             leaf.grad = None
         value = call(function, truth, list(inputs.values()))
         if not (torch.is_tensor(value) and value.requires_grad):
-            raise Wrong("the values are right, but no gradient leads back from them: `detach`, `no_grad`, `item` or"
-                        f" NumPy cuts it off. {' '.join(self.gradients.values())}".rstrip())  # fmt: skip
+            ways = (
+                "`detach`, `no_grad`, `item`" + ", no `create_graph`" * any(map(callable, case.values())) + " or NumPy"
+            )
+            raise Wrong(f"the values are right, but no gradient leads back from them: {ways} cuts it off."
+                        f" {' '.join(self.gradients.values())}".rstrip())  # fmt: skip
         with fenced(0):
             value.backward(noise(*value.shape, seed=9).to(value))
         return {name: 0 * leaf if leaf.grad is None else leaf.grad.clone() for name, leaf in leaves.items()}
 
 
-def _unused(answer: Callable, truth: Callable, names: list, case: list) -> str:
-    """The argument that the truth uses and the answer does not, or ""."""
+def _unused(answer: Callable, truth: Callable, names: list, cases: list) -> str:
+    """The argument that the truth uses and the answer does not, in any of the cases, or ""."""
     import torch
 
-    for i, x in enumerate(case):
-        if torch.is_tensor(x):
-            others = [x.flatten().flip(0).view(x.shape), x.flatten().roll(1).view(x.shape)]
-            others += [1.1 * x + 0.1, x + 100.0] if x.is_floating_point() else []
-            inputs = [case, *([*case[:i], other, *case[i + 1 :]] for other in others)]
-            with contextlib.suppress(Wrong):
-                one, *more = ([_tensor(call(f, truth, changed)) for changed in inputs] for f in (answer, truth))
-                still = one[0].isfinite().any() and all(_same(one[0], x) for x in one)
-                if still and not all(_same(more[0][0], x) for x in more[0]):
-                    return f"`{names[i]}` changes nothing: your function does not use it."
+    def still(i: int, case: list) -> tuple[bool, bool]:
+        """Whether answer and truth stay what they are when argument i is another."""
+        x = case[i]
+        others = [x.flatten().flip(0).view(x.shape), x.flatten().roll(1).view(x.shape)]
+        halved = x.flatten() * (torch.arange(x.numel()) % 2)
+        others += [1.1 * x + 0.1, x + 100.0, halved.view(x.shape)] if x.is_floating_point() else []
+        inputs = [case, *([*case[:i], other, *case[i + 1 :]] for other in others)]
+        one, due = ([_tensor(call(f, truth, changed)) for changed in inputs] for f in (answer, truth))
+        return one[0].isfinite().any() and all(_same(one[0], x) for x in one), all(_same(due[0], x) for x in due)
+
+    for i, name in enumerate(names):
+        with contextlib.suppress(Wrong):
+            found = [still(i, case) for case in cases if torch.is_tensor(case[i])]
+            if found and all(mine for mine, _ in found) and not all(due for _, due in found):
+                return f"`{name}` changes nothing: your function does not use it."
     return ""
 
 

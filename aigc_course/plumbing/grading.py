@@ -171,6 +171,7 @@ def number_of(answer: Any) -> float:
         if isinstance(value, str) and value.lower() not in ("nan", "inf"):
             text = re.sub(r"(?<=\d)\s*[a-zA-Z]{2,}$", "", value.replace("−", "-").strip("=≈~\"'` \t\r\n").rstrip("."))
             text = text.replace(",", "") if re.match(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.|$)", text) else text
+            text = re.sub(r"\s*/\s*", "/", text)
             value = Fraction(text) if "/" in text else float(text)  # of 1e99999999 a fraction would have all digits
         value = float(value)
     except (TypeError, ValueError, ArithmeticError, RuntimeError):

@@ -197,7 +197,8 @@ def my_w1(truth):
 
     cases = [(noise(5), noise(3, seed=1)), (noise(4, seed=2), 2 * noise(7, seed=3) + 1),
              (noise(6, seed=4), noise(2, seed=5) + 9), ([-0.5, 0.5], [-3.0, -1.0, 2.0, 2.5]), ([1.0, 3.0], [2.0]),
-             ([3.0, 1.0, 2.0], [2.0, 3.0, 1.0]), ([0.0, 0.0, 1.0], [0.0, 2.0])]  # fmt: skip
+             ([3.0, 1.0, 2.0], [2.0, 3.0, 1.0]), ([0.0, 0.0, 1.0], [0.0, 2.0]),
+             ([0.0] * 2 + [9.0] * 5, [0.0] * 3 + [9.0] * 8)]  # fmt: skip
     mistakes = {
         "this is the distance of the means: earth that goes left and earth that goes right cancel. Two sets with one"
         " mean can be far apart.": (lambda a, b: (a.mean() - b.mean()).abs(), lambda a, b: a.mean() - b.mean()),
@@ -212,7 +213,7 @@ def my_w1(truth):
         ),
         "the gaps are averaged, or missing; multiply each difference by its gap and add up.": (
             lambda a, b: truth(a, b) / (len(a) + len(b) - 1), lambda a, b: areas(a, b)[1],
-            lambda a, b: areas(a, b)[1] / (len(a) + len(b) - 1),
+            lambda a, b: areas(a, b)[1] / (len(a) + len(b) - 1), lambda a, b: areas(a, b)[1] / (len(a) + len(b)),
         ),
         "the differences of the distribution functions are squared; take them as they are.": (
             lambda a, b: areas(a, b, power=2)[0], lambda a, b: areas(a, b, power=2)[0] ** 0.5),

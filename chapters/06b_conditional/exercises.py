@@ -105,7 +105,7 @@ def my_scores(truth):
         ),
         "these are the scores of all classes; take the one of the image's label.":
             lambda h, y, w, b, V: (h @ w + b)[:, None] + h @ V.T,
-        "the products are summed or averaged over all classes; only the label's vector counts.": (
+        "the products are summed, averaged or maximised over all classes; only the label's vector counts.": (
             lambda h, y, w, b, V: h @ w + b + (h @ V.T).sum(1), lambda h, y, w, b, V: h @ w + b + (h @ V.T).mean(1),
             lambda h, y, w, b, V: h @ w + b + (h @ V.T).amax(1),
         ),

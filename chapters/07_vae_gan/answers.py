@@ -11,9 +11,9 @@ def centred(x):
     return rows - (x * rows).sum((1, 2), keepdim=True) / ink, cols - (x * cols).sum((1, 2), keepdim=True) / ink
 
 
-def slant(x):
+def slant(x, least=0.0):
     r, c = centred(x)
-    return -(x * r * c).sum((1, 2)) / (x * r * r).sum((1, 2))
+    return -(x * r * c).sum((1, 2)) / (x * r * r).sum((1, 2)).clamp(min=least)
 
 
 def over_columns(x):
@@ -159,6 +159,7 @@ WRONG = {
         ((0.75, 0.25), "one number"),
     ],
     "07.3": [
+        (lambda x: slant(x, least=1.0), "it returns"),
         (lambda x: -slant(x), "sign"),
         (lambda x: slant(x).abs(), "the sign is lost: these are absolute values"),
         (lambda x: slant(x).mean(), "the rows are averaged as well"),
@@ -166,7 +167,8 @@ WRONG = {
         (in_place_slant, "in place"),
         (lambda x: slant(x.view(-1, 28, 28)), "28 x 28 only"),
         (lambda x: slant(x.mT), "the variance of the columns stands below"),
-        (lambda x: slant((x > 0).float()), "`x` changes nothing"),
+        (lambda x: slant((x > 0).float()), "it returns"),
+        (lambda x: slant(torch.ones_like(x)), "0 in every case"),
         (lambda x: slant(x**2), "it returns"),
         (lambda x: 1 / slant(x), "this is one divided by what is due"),
         (lambda x: slant(x.mean(0, keepdim=True)).expand(len(x)), "it returns"),
@@ -194,6 +196,9 @@ WRONG = {
     ],
     "07.5": [
         (lambda z, a, y: vector(z, a, y) if y.min() >= 0 else 0 * z[0], "not below 0 only"),
+        (lambda z, a, y: vector(z, a, y.abs()), "any whole numbers"),
+        (lambda z, a, y: vector(z, a, y.to(torch.uint8)), "any whole numbers"),
+        (lambda z, a, y: vector(z, a, y % 10), "any whole numbers"),
         (lambda z, a, y: -vector(z, a, y), "sign"),
         (lambda z, a, y: vector(z, a, y) / vector(z, a, y).norm(), "length 1"),
         (lambda z, a, y: vector(z, a, y)[None], "axis"),
@@ -207,8 +212,8 @@ WRONG = {
         ),
         (lambda z, a, y: vector(z, a, y) * free(a, y).std(), "it returns"),
         (lambda z, a, y: vector(z, (a > a.mean()).float(), y), "it returns"),
-        (lambda z, a, y: z[a.argmax()] - z[a.argmin()], "it returns"),
-        (lambda z, a, y: (z[a.argmax()] - z[a.argmin()]) / (a.max() - a.min()), "it returns"),
+        (lambda z, a, y: z[a.argmax()] - z[a.argmin()], "`labels` changes nothing"),
+        (lambda z, a, y: (z[a.argmax()] - z[a.argmin()]) / (a.max() - a.min()), "`labels` changes nothing"),
         (
             lambda z, a, y: torch.linalg.lstsq(torch.stack([a, a * 0 + 1, y.float()], 1), z).solution[0],
             "it returns",

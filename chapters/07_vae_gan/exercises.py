@@ -142,7 +142,8 @@ def my_slant(truth):
         return (2 - (cols - size / 2 + a * (rows - size / 2)).abs()).clamp(0, 1)
 
     cases = [(noise(3, 9, 9).abs(),), (noise(2, 8, 6, seed=2).abs(),), (noise(2, 28, 28, seed=1).abs() + 0.1,),
-             (torch.stack([stroke(0.5), stroke(-0.5)]),), ([[[0.0, 3.0], [1.0, 0.0], [2.0, 0.0]]] * 2,)]  # fmt: skip
+             (torch.stack([stroke(0.5), stroke(-0.5)]),), ([[[0.0, 3.0], [1.0, 0.0], [2.0, 0.0]]] * 2,),
+             ([[[0.0, 0.0, 0.02], [0.0, 0.01, 0.0], [0.02, 0.0, 0.0]]] * 2,)]  # fmt: skip
     alone = "right for several images only: a batch of one keeps its axis, shape (1,)."
     mistakes = {
         "the variance of the columns stands below; a slant is columns per row, so it is the rows' variance.":
@@ -190,7 +191,8 @@ def my_feature_loss(truth):
         "add up the squares, do not square the sum: differences must not cancel.":
             (lambda f, g: 0.5 * (g - f).sum(1).square(), lambda f, g: (g - f).sum(1).square()),
         "the square is missing: plus and minus cancel, as in the printed loss of section 3.":
-            (lambda f, g: 0.5 * (g - f).sum(1), lambda f, g: (g - f).sum(1)),
+            (lambda f, g: 0.5 * (g - f).sum(1), lambda f, g: (g - f).sum(1), lambda f, g: 0.5 * (f - g).sum(1),
+             lambda f, g: (f - g).sum(1)),
         "this is the distance, with a root; the loss is half its square.":
             (lambda f, g: (g - f).norm(dim=1), lambda f, g: (g - f).norm(dim=1) / 2),
         "the constant of the density is in it; leave it out, so that equal features give 0.":
@@ -237,7 +239,7 @@ def my_attribute_vector(truth):
             lambda z, a, y: truth(z, a, 0 * y), lambda z, a, y: a @ z / (a @ a),
             lambda z, a, y: z[a > a.median()].mean(0) - z[a <= a.median()].mean(0),
         ),
-        "only the codes are centred by class, or only the values; both are, above and below the fraction.": (
+        "the values must be centred by class, above and below the fraction.": (
             lambda z, a, y: free(a, y) @ z / (a @ a), lambda z, a, y: a @ free(z, y) / (a @ a),
             lambda z, a, y: (a - a.mean()) @ free(z, y) / (a - a.mean()).square().sum(),
         ),
@@ -257,4 +259,8 @@ def my_attribute_vector(truth):
             torch.stack([truth(z[y == c], a[y == c], y[y == c]) for c in y.unique()]).mean(0)),
         wide: lambda z, a, y: truth(z, a, y.clamp(max=9)),
     }  # fmt: skip
-    return tasks.Function(cases, mistakes, edges={wide: [case(14, 3, [12, 9, 30], 17), case(9, 2, [5, -3, 101], 22)]})
+    codes, values, labels = case(18, 2, [0, 1, 2, 3, 4, 5], 27)
+    far = (codes, values, torch.tensor([-1, 0, 1, 5, 11, 261])[labels])
+    return tasks.Function(
+        cases, mistakes, edges={wide: [case(14, 3, [12, 9, 30], 17), case(9, 2, [5, -3, 101], 22), far]}
+    )

@@ -219,6 +219,8 @@ WRONG = {
     ],
     "10.4": [
         (lambda x, p: rotate(x, p)[:, ::2], "it returns"),
+        (lambda x, p: rotate(x, p.half().float()), "it returns"),
+        (lambda x, p: rotate(x, p % 512), "it returns"),
         (lambda x, p: rotate(x, p, base=100.0), "the speeds are wrong"),
         (lambda x, p: rotate(x, p, exponent=lambda i, d: -2 * i / (d / 2)), "the speeds are wrong"),
         (lambda x, p: rotate(x, torch.zeros_like(p)), "nothing is turned, or in the other direction"),

@@ -95,6 +95,7 @@ def my_attention(truth):
 
     cases = [tuple(size * noise(*shape, seed=s) for s in range(3))
              for shape, size in (((2, 5, 4), 1), ((1, 3, 16), 2), ((3, 7, 2), 2), ((2, 1, 4), 1))]  # fmt: skip
+    cases += [tuple(noise(1, 20, 3, seed=s) for s in range(3))]
     cases += [([[[1.0, 0.0], [0.0, 2.0]]], [[[1.0, 1.0], [0.0, 3.0]]], [[[1.0, 2.0], [3.0, 5.0]]])]
     leak = "the future still leaks, a little: a large negative score is not enough where scores are large."
     mistakes = {
@@ -176,7 +177,8 @@ def my_rotary(truth):
 
     cases = [(noise(5, 8), [0.0, 1.0, 2.0, 7.0, 30.0]), (noise(3, 4, seed=1), [3.0, 3.0, 3.0]),
              (noise(6, 16, seed=2), torch.arange(10.0, 16.0)), (noise(2, 2, seed=3), [1.0, 2.0]),
-             (noise(4, 6, seed=5), [9.0, 2.5, 5.0, 0.0]), (noise(1, 4, seed=4), [0.0])]  # fmt: skip
+             (noise(4, 6, seed=5), [9.0, 2.5, 5.0, 0.0]), (noise(1, 4, seed=4), [0.0]),
+             (noise(3, 4, seed=6), [600.3, 1500.7, 2047.25])]  # fmt: skip
     mistakes = {
         "nothing is turned, or in the other direction: look at the signs.":
             (lambda x, p: 1 * x, lambda x, p: truth(x, -p)),

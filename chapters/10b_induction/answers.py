@@ -94,6 +94,8 @@ WRONG = {
     ],
     "10b.3": [
         (lambda w, t: w * 1.0, "of a place on itself, or the mean"),
+        (lambda w, t: score(w, t.abs()), "it returns"),
+        (lambda w, t: score(w, t.to(torch.uint8)), "it returns"),
         (lambda w, t: score(w, t, over=lambda p: len(set(t.tolist()))), "divided by another number"),
         (lambda w, t: score(w, t, place=lambda t, s: min(s + 2, t)), "farther on"),
         (lambda w, t: score(np.roll(w, 1, 0), t), "of another row"),

@@ -101,7 +101,9 @@ def induction_score(truth):
 
     cases = [case(0, 0, 1, 2, 3, 1, 2, 0, 1), case(1, 3, 1, 0, 2, 1, 1, 3, 0, 2, 2, 1, 3), case(2, 5, 6, 7, 5, 6, 7, 5),
              case(4, 300, 12, 300, 300, 12),
-             case(6, 21, 11, 31, 21, 1, 41, 11), ([[1.0, 0.0], [0.25, 0.75]], torch.tensor([8, 8]))]  # fmt: skip
+             case(6, 21, 11, 31, 21, 1, 41, 11), ([[1.0, 0.0], [0.25, 0.75]], torch.tensor([8, 8])),
+             ([[1.0, 0.0, 0.0], [0.75, 0.25, 0.0], [1.0, 0.0, 0.0]], torch.tensor([7, 7, 7])),
+             case(7, -1, 5, 1, 5, -1, 1), case(8, 300, 44, 300, 2, 44)]  # fmt: skip
     none = "right where a token occurs twice, but not where none does: the score is 0 there."
     mistakes = {
         "this is the weight on the previous occurrence itself, or on a place before it or farther on, or of another"
