@@ -154,22 +154,22 @@ def kernel_distance(features_a: Tensor, features_b: Tensor) -> float:
 def nearest(x: Tensor, bank: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
     """The k nearest of a bank: distances (N, k), increasing, and their indices (N, k), for x (N, ...), bank (M, ...).
 
-    Distances are Euclidean, in float32, over features or pixels alike. To look for copies, compare the distances of
-    generated images with those of test images, to the same training images.
+    Distances are Euclidean, in float32, of features or pixels. To look for copies, compare with those of test images.
     """
     if x.ndim < 2 or x.shape[1:] != bank.shape[1:] or not len(x):
         raise ValueError(f"x has shape {tuple(x.shape)}, bank {tuple(bank.shape)}; they must be (N, ...) and (M, ...)")
     if not 1 <= k <= len(bank):
         raise ValueError(f"k is {k}; it must be from 1 to {len(bank)}")
     x, bank = x.flatten(1).float(), bank.flatten(1).float()
+    if not (x.isfinite().all() and bank.isfinite().all()):
+        raise ValueError("x or the bank holds values that are not finite")
     centre, found = bank.mean(0), []  # far from it |a|² + |b|² - 2 a b rounds badly
     for part in x.split(250):
         squared = torch.cat([_squared(part - centre, block - centre) for block in bank.split(1000)], dim=1)
         index = squared.topk(k, largest=False).indices
         distance, order = (part[:, None] - bank[index]).norm(dim=2).sort(dim=1)  # without that rounding
         found.append((distance, index.gather(1, order)))
-    distances, indices = zip(*found, strict=True)
-    return torch.cat(distances), torch.cat(indices)
+    return tuple(map(torch.cat, zip(*found, strict=True)))
 
 
 def _squared(a: Tensor, b: Tensor) -> Tensor:

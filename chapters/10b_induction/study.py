@@ -28,11 +28,6 @@ VARIANTS = {  # name: the model, and what is changed in training
     "without sum and normalisation": (TWO | {"without": "sum and normalisation"}, {}),
     "without division": (TWO | {"without": "division"}, {}),
     "without division, a lower rate": (TWO | {"without": "division"}, {"lr": LR / math.sqrt(D)}),
-    "without division, a lower rate, four times the steps": (
-        TWO | {"without": "division"},
-        {"lr": LR / math.sqrt(D), "times": 4},
-    ),
-    "two layers, a lower rate, four times the steps": (TWO, {"lr": LR / math.sqrt(D), "times": 4}),
     "without positions": (TWO | {"without": "positions"}, {}),
 }
 
