@@ -347,7 +347,7 @@ def _rewrite(texts: dict[Path, str], args: argparse.Namespace) -> int:
     stale = {path: text for path, text in texts.items() if old[path] != text}
     for path, text in stale.items():
         if not args.check:
-            store.write_text(path, text)
+            store.write_text(settings.own_folder(path.parent) / path.name, text)
         name = path.relative_to(_checkout()).as_posix()
         print(f"✗ {name} is stale: aigc-course {args.command} mends it" if args.check else f"Rewritten: {name}")
     return int(args.check and bool(stale))

@@ -1,11 +1,13 @@
 """What a run reached, in words: a table for the terminal, and one HTML page with all that was executed."""
 
+import base64
 import copy
 import html
 import importlib.util
 import re
 import shutil
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import nbformat
 from aigc_course.backstage import store
 from aigc_course.backstage.readme import claim_text, figures_text, spread, words
 from aigc_course.backstage.runner import Outcome
+from aigc_course.plumbing import drawing
 from aigc_course.plumbing.console import clean
 
 HEADER = ["chapter", "minutes", "peak GB", "claims met", "figures"]
@@ -89,16 +92,21 @@ def _without_kernel(output: dict[str, Any]) -> None:
     data = output.get("data", {})
     if data.pop("application/vnd.jupyter.widget-view+json", None) and set(data) <= {"text/plain"}:
         data["text/html"] = "<em>(something to play with: open the notebook)</em>"
-    about = (output.get("metadata") or {}).get("image/png")
-    alt = about.get("alt") if isinstance(about, dict) else None
+    about = output.get("metadata")
+    alts = {kind: said["alt"] for kind, said in dict(about or {}).items() if isinstance(said, dict) and "alt" in said}
     for kind in [kind for kind, content in data.items() if isinstance(content, list)]:  # of lines
         data[kind] = "".join(map(str, data[kind]))
-    for kind in [kind for kind in data if kind.startswith("image/") and kind != "image/svg+xml"]:
-        content = data[kind] if isinstance(data[kind], str | list) else ""
-        data[kind] = re.sub(
-            "[^A-Za-z0-9+/=]", "", "".join(map(str, content))
-        )  # base64, and nothing that ends an attribute
+    pictures = {}
+    for kind in [kind for kind in data if re.fullmatch(r"image/[\w.+-]+", kind)]:
+        content = data[kind] if isinstance(data[kind], str) else ""
+        if kind == "image/svg+xml":
+            pictures[kind] = base64.b64encode(content.encode(errors="replace")).decode()
+            with suppress(ValueError, SyntaxError):  # no XML
+                alts.setdefault(kind, drawing.described(content.encode(errors="replace")))
+        else:
+            data[kind] = pictures[kind] = re.sub("[^A-Za-z0-9+/=]", "", content)  # base64, no end of an attribute
     if "metadata" in output:
         output["metadata"] = {}  # sizes and words, of which nbconvert escapes none
-    if isinstance(alt, str) and alt and "image/png" in data and "text/html" not in data:  # nbconvert drops the words
-        data["text/html"] = f'<img src="data:image/png;base64,{data["image/png"]}" alt="{html.escape(clean(alt))}">'
+    for kind, content in pictures.items():  # nbconvert drops the words
+        if isinstance(alt := alts.get(kind), str) and alt and "text/html" not in data:
+            data["text/html"] = f'<img src="data:{kind};base64,{content}" alt="{html.escape(clean(alt))}">'

@@ -68,7 +68,7 @@ class _Client(NotebookClient):
         if kind == "clear_output":
             self.left = MOST
         elif kind == "update_display_data" and isinstance(text := content["data"].get("text/plain"), str):
-            self.shown[content["transient"]["display_id"]] = text
+            self.shown[str(content.get("transient", {}).get("display_id"))] = text
             self.bar.set_description_str(f"{self.words} · {clean(' '.join(text.split())[:60])}", refresh=False)
         elif kind in ("stream", "display_data", "execute_result"):
             left, texts = self.left, content["data"].values() if "data" in content else [content["text"]]
@@ -169,8 +169,9 @@ def execute(
         error = _describe(name, notebook, cell, f"The cell ran longer than {timeout} s (--timeout) and was stopped.")
     except DeadKernelError:
         error = _describe(name, notebook, cell, _cause_of_death(manager, scratch / "log"))
-    except (RuntimeError, ValueError) as failure:  # the kernel did not start, a hidden error, or a damaged run file
-        error = _describe(name, notebook, cell, str(failure))
+    except Exception as failure:  # no kernel, a hidden error, a damaged run file, a message that nbclient cannot take
+        kind = "" if isinstance(failure, (RuntimeError, ValueError)) else f"{type(failure).__name__}: "
+        error = _describe(name, notebook, cell, f"{kind}{failure}")
     finally:
         done.set()
         _end(manager, client)

@@ -141,16 +141,14 @@ def _figures(tree: Path, chapter: str, profile: str, seed: int) -> tuple[dict[st
 def _rows(tree: Path, chapter: str, seed: int, short: dict[str, Any]) -> Any:
     """What a study finds with the code of a tree."""
     places = [tree / "chapters" / chapter / "study.py", tree / "aigc_course/studies" / f"ch{chapter[:2]}.py"]
-    target = tree / "build" / f"{chapter}.same.json"
-    target.parent.mkdir(exist_ok=True)
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         raise NotSame(f"{chapter}: the code of its study had none")
     precision = "bf16" if machine.fast_bf16() else "fp32"
-    _python(tree, "-c", STUDY, str(path), str(seed), json.dumps(short), str(target), precision)
-    found = store.tidy(read(target))
-    target.unlink()
-    return found
+    with tempfile.TemporaryDirectory(prefix="aigc-same-") as scratch:
+        target = Path(scratch) / "rows.json"
+        _python(tree, "-c", STUDY, str(path), str(seed), json.dumps(short), str(target), precision)
+        return store.tidy(read(target))
 
 
 def _flat(found: Any, name: str = "") -> dict[str, Any]:

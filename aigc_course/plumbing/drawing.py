@@ -115,8 +115,6 @@ def png(fig: Figure) -> bytes:
     """The figure as a PNG; it is closed."""
     style.warn_of_boxes("".join(text.get_text() for text in fig.findobj(Text)))
     without_false_formulas(fig)
-    for text in fig.findobj(lambda part: isinstance(part, Text) and not part.get_text().isprintable()):
-        text.set_text(clean(text.get_text()))  # half a character cannot be drawn
     png = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # said above, once
@@ -126,7 +124,9 @@ def png(fig: Figure) -> bytes:
 
 
 def without_false_formulas(fig: Figure) -> None:
-    """Shows a text that is no formula, though it has two dollars, as it is."""
+    """Shows a text that is no formula, though it has two dollars, as it is; half a character cannot be drawn."""
+    for text in fig.findobj(lambda part: isinstance(part, Text) and not part.get_text().isprintable()):
+        text.set_text(clean(text.get_text()))
     for text in fig.findobj(lambda part: isinstance(part, Text) and part.get_text().count("$") > 1):
         try:
             MathTextParser("path").parse(text.get_text())

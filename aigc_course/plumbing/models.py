@@ -140,8 +140,9 @@ def _weights(files: Iterable[Path], config: dict) -> str:
             found += [tensor.removeprefix("transformer.") for tensor in header]
     if len(set(found)) < len(found):
         return "hold one of them twice"
-    sizes = [config.get("vocab_size"), config.get("n_embd", config.get("hidden_size"))]
-    small = all(isinstance(n, int) for n in sizes) and math.prod(sizes) > total > 0
+    width = config.get("n_embd", config.get("hidden_size"))
+    sizes = [config.get("vocab_size"), config.get("n_positions") if "wpe.weight" in found else 0]
+    small = any(isinstance(n, int) and isinstance(width, int) and n * width > total > 0 for n in sizes)
     return "are fewer than its embedding has" if small else ""
 
 

@@ -4,16 +4,18 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+import torch
 from server import Server, alone_with
 from small_course import chapter
 
-from aigc_course import receipts, runtime
+from aigc_course import metrics, plot, receipts, runtime
 from aigc_course.backstage import cli, lab, pages, readme, report, runner, store
 from aigc_course.plumbing import claims, console, fetch, grading, models, rooms, settings
 
@@ -685,6 +687,67 @@ def test_a_picture_in_lines_costs_no_report():
     output = {"data": {"image/svg+xml": ["<svg>", "</svg>"], "text/plain": "a"}, "metadata": {}}
     report._without_kernel(output)
     assert output["data"]["image/svg+xml"] == "<svg></svg>"
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "about"),
+    [
+        ("image/svg+xml", "<svg xmlns='http://www.w3.org/2000/svg'><title>seen \"words\"</title></svg>", {}),
+        ("image/jpeg", "aGk=", {"image/jpeg": {"alt": 'seen "words"'}}),
+        ("image/png", "aGk=", {"image/png": {"alt": 'seen "words"'}}),
+    ],
+)
+def test_words_of_pictures_of_each_kind_reach_the_report(kind, content, about):
+    output = {"data": {kind: content, "text/plain": "a"}, "metadata": about}
+    report._without_kernel(output)
+    assert 'alt="seen &quot;words&quot;' in output["data"]["text/html"] and output["metadata"] == {}
+
+
+@pytest.mark.parametrize("content", ["<svg", "", 5, None, "<!DOCTYPE x [<!ENTITY a 'b'>]><svg>&a;&c;</svg>"])
+def test_a_drawing_that_is_none_costs_no_report(content):
+    output = {"data": {"image/svg+xml": content, "text/plain": "a"}, "metadata": {"image/svg+xml": {"alt": 5}}}
+    report._without_kernel(output)
+    assert "text/html" not in output["data"]
+
+
+def test_a_table_is_not_written_through_a_link(repo, tmp_path_factory, capsys):
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "README.md").write_text("mine")
+    shutil.rmtree(repo / "chapters", ignore_errors=True)
+    (repo / "chapters").symlink_to(outside)
+    assert cli.main(["table"]) != 0
+    assert (outside / "README.md").read_text() == "mine" and "is a link" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("place", ["x", "bank"])
+def test_nearest_refuses_what_is_not_finite(bad, place):
+    found = {"x": torch.rand(3, 4), "bank": torch.rand(9, 4)}
+    found[place][1, 2] = bad
+    with pytest.raises(ValueError, match="not finite"):
+        metrics.nearest(**found)
+
+
+def test_half_a_character_in_a_legend_costs_no_figure():
+    plot.lines({"a \ud800": [1, 2], "b": [2, 1]}, xlabel="x", ylabel="y", alt="two lines")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'publish({"text/plain": "x"}, update=True, transient={})',
+        'publish({"text/plain": "x"}, update=True, transient={"display_id": [1]})',
+        'publish({"text/plain": 5, "text/html": None})',
+    ],
+)
+def test_an_odd_message_of_a_kernel_ends_its_page_alone(message, tmp_path, monkeypatch, capsys):
+    (tmp_path / "README.md").write_text("")
+    for name, code in (("a", f"get_ipython().display_pub.{message}"), ("b", "print(1)")):
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), tmp_path / f"{name}.ipynb")
+    monkeypatch.chdir(tmp_path)
+    cli.main(["run", "a.ipynb", "b.ipynb", "--profile", "smoke", "--to", str(tmp_path / "out")])
+    said = "".join(capsys.readouterr())
+    assert "Traceback" not in said and "b" in said
 
 
 def test_signatures_are_not_kept_through_a_link(repo, tmp_path_factory, capsys):
