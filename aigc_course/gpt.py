@@ -214,6 +214,8 @@ def checkpoint(folder: str | os.PathLike | None = None) -> tuple[GPT2, Tokenizer
         weights = load_file(folder / "model.safetensors")
         model = from_weights(config, {name.removeprefix("transformer."): p for name, p in weights.items()})
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        if max(tokenizer.get_vocab().values()) >= config["vocab_size"]:
+            raise ValueError("the tokenizer has tokens that the network does not know")
     except Exception as error:  # the libraries raise many kinds
         raise ValueError(f"{folder}: {error}") from None
     tokenizer.encode_special_tokens = True  # "<|endoftext|>" in a text is text: only the caller ends one
@@ -228,7 +230,7 @@ def from_weights(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> GP
     """
     c, sizes = {"n_inner": None, "resid_pdrop": 0.1} | dict(config), ("vocab_size", "n_positions", "n_layer")
     sizes += ("n_head", "n_embd")
-    if odd := [size for size in sizes if not isinstance(c.get(size), int) or c[size] < 1]:
+    if odd := [size for size in sizes if type(c.get(size)) is not int or c[size] < 1]:
         raise ValueError(f"the configuration has no {', '.join(odd)}")
     if c["n_embd"] % c["n_head"]:
         raise ValueError(f"n_embd is {c['n_embd']}, and n_head, {c['n_head']}, does not divide it")
@@ -244,8 +246,8 @@ def from_weights(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> GP
         raise ValueError(f"{len(different)} weights are missing or unknown, such as {different[0]} ({kinds})")
     for other, (name, transposed) in names.items():
         weight = weights[other].T if transposed else weights[other]
-        if weight.shape != ours[name].shape:
-            raise ValueError(f"{other} has shape {tuple(weights[other].shape)}, which does not fit the configuration")
+        if weight.shape != ours[name].shape or not weight.isfinite().all():
+            raise ValueError(f"{other} has shape {tuple(weights[other].shape)}: it does not fit, or is not finite")
         ours[name].copy_(weight)
     return model.eval()
 

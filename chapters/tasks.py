@@ -7,6 +7,7 @@ compares with it, and the tests hand it in.
 from __future__ import annotations
 
 import contextlib
+import decimal
 import inspect
 import math
 import numbers
@@ -228,13 +229,17 @@ class Function:
         for sentence, values in starts:
             for slip, pair in SLIPS.items():
                 pairs = [_attempt(pair, g, v) for g, v in zip(got, values, strict=True)]
+                if not any(d.ndim for d in due):
+                    slip = slip.split(";")[0].rstrip(".") + "."  # no row has a value of its own
                 if all(p and _same(*p) for p in pairs) and any(p[0].isfinite().any() for p in pairs):
                     return f"{sentence} And {slip.replace('what is due', 'that')}" if sentence else slip
         if all(g.shape == d.shape for g, d in zip(got, due, strict=True)):
             came, right = (torch.cat([x.cpu().flatten() for x in side]) for side in (got, due))
             for change, say in ((came / right, "{:.4g} times what is due"), (came - right, "off by {:+.4g}")):
                 change = change[right.abs() > 1e-3]
-                if len(change) > 2 and change.isfinite().all() and _same(change, change[:1].expand_as(change)):
+                if len(change) < 3 or not change.isfinite().all() or not _same(change, change[:1].expand_as(change)):
+                    continue
+                if _same(came, right * change[0]) or _same(came, right + change[0]):
                     return f"every value is {say.format(change[0].item())}."
         return ""
 
@@ -269,6 +274,7 @@ def _unused(answer: Callable, truth: Callable, names: list, cases: list) -> str:
         others = [x.flatten().flip(0).view(x.shape), x.flatten().roll(1).view(x.shape)]
         halved = x.flatten() * (torch.arange(x.numel()) % 2)
         others += [1.1 * x + 0.1, x + 100.0, halved.view(x.shape)] if x.is_floating_point() else []
+        others += [0 * x + end for end in (x.min(), x.max())] if x.numel() else []
         inputs = [case, *([*case[:i], other, *case[i + 1 :]] for other in others)]
         one, due = ([_tensor(call(f, truth, changed)) for changed in inputs] for f in (answer, truth))
         return one[0].isfinite().any() and all(_same(one[0], x) for x in one), all(_same(due[0], x) for x in due)
@@ -296,9 +302,10 @@ def _tensor(value: Any) -> Tensor:
 
     try:
         with torch.device("cpu"):
+            value = float(value) if isinstance(value, (numbers.Rational, decimal.Decimal)) else value
             tensor = torch.as_tensor(value.copy() if type(value).__module__ == "numpy" else value).detach()
     except Exception:
-        raise Wrong(f"your function must return one tensor; it returns `{text_of(value)}`.") from None
+        raise Wrong(f"your function must return one tensor or number; it returns `{text_of(value)}`.") from None
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise Wrong(f"your function must return real numbers; it returns {tensor.dtype}.")
     return tensor

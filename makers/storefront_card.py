@@ -28,7 +28,7 @@ from aigc_course import data
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "storefront"
 START, END = "<!-- figures: python makers/storefront_card.py --save -->", "<!-- end of figures -->"
 NEAR = 0.5  # a pair of texts above this similarity is called near-duplicate
-KINDS = ("products", "headlines", "tickets")
+KINDS = ("products", "headlines", "tickets", "articles", "hostile", "later", "episodes", "canaries")
 SENTIMENTS = ("positive", "neutral", "negative")
 
 UNITS = (
@@ -120,6 +120,9 @@ def texts_of(records: dict[str, list[dict]]) -> dict[str, list[str]]:
         "titles of headlines": [headline["title"] for headline in records["headlines"]],
         "texts of tickets": [ticket["text"] for ticket in records["tickets"]],
         "replies of tickets": [ticket["reply"] for ticket in records["tickets"] if "reply" in ticket],
+        "articles": [article["body"] for article in records["articles"]],
+        "hostile texts": [ticket["text"] for ticket in records["hostile"]],
+        "later titles": [headline["title"] for headline in records["later"]],
     }
 
 
@@ -143,6 +146,9 @@ def card(records: dict[str, list[dict]]) -> str:
     prices = sorted(product["price"] for product in products)
     n_wrong = sum(len(unsupported(product)) for product in products)
     n_replies = sum("reply" in ticket for ticket in tickets)
+    days = sorted(headline["date"] for headline in headlines)
+    later = [pair for headline in records["later"] for pair in headline["entities"].items()]
+    asked = Counter(ticket["article"] for ticket in tickets)
     counts = {
         "products": f"{len(products):,}, each with two pieces of copy",
         "products by category": listing(Counter(product["category"] for product in products)),
@@ -154,8 +160,18 @@ def card(records: dict[str, list[dict]]) -> str:
         f"positive and negative in one: {sum({'positive', 'negative'} <= s for s in several)}",
         "companies": f"{len(companies)}, each named {min(companies.values())} to {max(companies.values())} times",
         "entities by sentiment": f"{len(entities)}: {shares}",
-        "tickets": f"{len(tickets):,}; with a reply: {n_replies}",
+        "dates of headlines": f"{days[0]} to {days[-1]}, {len(set(days))} days",
+        "headlines by topic": listing(Counter(headline["topic"] for headline in headlines)),
+        "episodes": f"{len(records['episodes'])}, of {listing(Counter(e['direction'] for e in records['episodes']))}",
+        "later headlines": f"{len(records['later'])}; entities: {listing(Counter(s for _, s in later))}",
+        "tickets": f"{len(tickets):,}; with a reply: {n_replies}; each with the article that answers it",
         "tickets by intent": listing(Counter(ticket["intent"] for ticket in tickets)),
+        "tickets of a kind": listing(Counter(ticket["kind"] for ticket in tickets if "kind" in ticket)),
+        "articles": f"{len(records['articles'])}; that answer a ticket: {len(asked)}; most tickets of one: "
+        f"{max(asked.values())}",
+        "articles by section": listing(Counter(article["section"] for article in records["articles"])),
+        "hostile tickets": listing(Counter(ticket["kind"] for ticket in records["hostile"])),
+        "planted texts": listing(Counter(canary["where"] for canary in records["canaries"])),
     }
     rows = ["| count | |", "|---|---|", *(f"| {name} | {value} |" for name, value in counts.items()), ""]
 

@@ -179,14 +179,14 @@ def sentfin() -> list[dict]:
 
 
 def storefront(kind: str) -> list[dict]:
-    """Records of a fictional shop, written for this course: "products", "tickets" or "headlines".
+    """Records of a fictional shop, written for this course.
 
-    products: {"id", "name", "category", "price", "currency", "attributes", "copy"}, copy being two texts; tickets:
-    {"id", "text", "intent"}, some with a "reply"; headlines: {"id", "title", "entities": {company: sentiment}}. They
-    are the stand-ins for `e2e`, `banking77` and `sentfin`; data/storefront/README.md describes them.
+    products: {"id", "name", "category", "price", "currency", "attributes", "copy"}, tickets: {"id", "text", "intent"},
+    headlines: {"id", "title", "entities": {company: sentiment}}, and more: data/storefront/README.md describes them.
     """
-    if kind not in ("products", "tickets", "headlines"):
-        raise ValueError(f"kind must be 'products', 'tickets' or 'headlines', not {kind!r}")
+    kinds = "products", "tickets", "headlines", "articles", "hostile", "later", "episodes", "canaries"
+    if kind not in kinds:
+        raise ValueError(f"kind must be one of {', '.join(kinds)}, not {kind!r}")
     lines = fetch.embedded(f"storefront/{kind}.jsonl").read_text(encoding="utf-8").split("\n")
     return [json.loads(line) for line in lines if line.strip()]
 

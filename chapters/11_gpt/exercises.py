@@ -4,7 +4,7 @@ import math
 import re
 
 from aigc_course.plumbing import rooms
-from aigc_course.plumbing.grading import exercise, noise
+from aigc_course.plumbing.grading import Wrong, exercise, noise
 
 tasks = rooms.shared("tasks")
 
@@ -37,6 +37,8 @@ class PerCharacter(tasks.Number):
 
     def grade(self, answer, truth):
         if isinstance(answer, str):
+            if re.search(r"\bbits?\b", answer):
+                raise Wrong("this is said to be in bits; asked for are nats.")
             answer = re.sub(r"\s*(per|/|a) *char\w*", "", answer).replace(",", ".")
         super().grade(answer, truth)
 

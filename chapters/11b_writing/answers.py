@@ -44,7 +44,7 @@ RIGHT = {
         kept() | {"why": "sums"},
     ],
     "11b.2": [
-        2.147483648, "2.15", 2.1, 2.2, "2.147 GB", "≈ 2.15", np.float32(2.147), torch.tensor([2.14748]), 2**31 / 1e9,
+        2.147483648, "2.15", "2.147 GB", "≈ 2.15", np.float32(2.147), torch.tensor([2.14748]), 2**31 / 1e9,
     ],
     "11b.3": [
         attend,
@@ -75,7 +75,8 @@ WRONG = {
         ({"top_k": 2}, "keys"), (2, "dict"),
     ],
     "11b.2": [
-        ("2 GiB", "GiB"), ("2.147 GiB", "a GB has 10⁹"),
+        ("2 GiB", "GiB"), ("2.147 GiB", "a GB has 10⁹"), ("2.15 MB", "not MB"), ("2.15 TB", "not TB"),
+        (2.1, "larger than 2.1"), (2.2, "smaller than 2.2"), (2.17, "smaller than"),
         (2.0, "GiB"), (1.07, "two tensors"), (4.29, "not four"), (17.18, "one by one"), (0.0671, "one layer"),
         (0.000524, "one token"), (0.537, "a quarter"), (0.524, "one token in MB"), (2147, "in MB"), (2**31, "in bytes"),
         (68.7, "counted twice"), (3, "smaller than 3"), (1.5, "larger than 1.5"), (-1, "never negative"),

@@ -11,11 +11,13 @@ GIB = "this is in GiB, 2³⁰ bytes; a GB has 10⁹."
 
 
 class Gigabytes(tasks.Number):
-    """A number of GB: with the unit GiB behind it another one is meant."""
+    """A number of GB: with another unit behind it another one is meant."""
 
     def grade(self, answer, truth):
         if isinstance(answer, str) and re.search(r"\dgib", answer.lower().replace(" ", "")):
             raise Wrong(GIB)
+        if isinstance(answer, str) and (unit := re.search(r"\d([kmt]i?b)", answer.lower().replace(" ", ""))):
+            raise Wrong(f"asked for are GB, not {unit[1].upper()}.")
         super().grade(answer, truth)
 
 
@@ -67,7 +69,7 @@ def answer_2(truth):
         "the heads or the layers are counted twice: 32 × 32, once each.": 32 * truth,
     }  # fmt: skip
     begin = "Begin with one layer, in bytes."
-    return Gigabytes(0.025 * truth, mistakes, begin, low=0)  # 2.1 and 2.2 are well rounded
+    return Gigabytes(0.006, mistakes, begin, low=0)
 
 
 @exercise(
@@ -104,7 +106,7 @@ def attend_to_cache(truth):
         return tuple(noise(B, heads, n, d, seed=seed + i) for i, n in enumerate((T, S, S)))
 
     cases = [case(2, 2, 3, 7, 4), case(1, 2, 1, 6, 3, 3), case(1, 1, 4, 4, 2, 6), case(1, 3, 2, 3, 4, 9),
-             case(1, 1, 2, 3, 1, 12)]  # fmt: skip
+             case(1, 1, 2, 3, 1, 12), ([[[[4.0], [4.0]]]], [[[[-4.0], [4.0]]]], [[[[1.0], [2.0]]]])]  # fmt: skip
     mistakes = {
         "nothing is hidden: of several new tokens the first sees the others.": attend(lambda T, S: torch.zeros(T, S)),
         "the triangle begins at the first key (as `is_causal=True` does): a single new token would see one key only."

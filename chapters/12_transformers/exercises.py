@@ -200,7 +200,9 @@ def merge_ids(truth):
         ([1, 2, 3, 1, 2, 4, 2, 1], (1, 2, 9)), ([5, 1, 1, 1, 2, 1, 1], (1, 1, 7)), ([3, 4], (3, 4, 8)),
         ([2, 1, 2, 2, 3, 1], (1, 2, 9)), ([2, 2, 2, 2, 2], (2, 2, 6)), ([1, 2, 2, 3], (1, 2, 1)),
         ([1, 2, 3, 3, 2], (3, 5, 9)))]  # fmt: skip
-    digits = "right for ids of one digit only: ids are numbers, and `1 2` does not occur in `31 25` or in `1 20`."
+    digits = (
+        "right for small ids only, or of one digit: ids are numbers, and `1 2` does not occur in `31 25` or in `1 20`."
+    )
     mistakes = {
         "nothing is merged, or only one occurrence; all of them should be.":
             (lambda ids, a, b, new: ids, once(min), once(max)),

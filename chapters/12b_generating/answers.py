@@ -102,7 +102,9 @@ WRONG = {
     ],
     "12b.2": [
         (place, "places"),
-        (lambda m: m.cumsum(1) + 4, r"every value is off by \+5"),
+        (lambda m: (m.cumsum(1) - 1).clamp(min=0) + 5, r"every value is off by \+5"),
+        (lambda m: place(m) * m - padding(m), "it returns"),
+        (lambda m: (place(m) - padding(m)).clamp(min=0) * 1 + 0 * m + (m.cumsum(1) > 1) * 1, "it returns"),
         (torch.ones(2, 3), "the answer must be the function"),
         (lambda m: (m.cumsum(1) - 1).clamp(min=0)[:, -1], "it returns"),
         (lambda m: m.cumsum(1), "the first real token has position 1"),

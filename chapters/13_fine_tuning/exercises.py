@@ -103,7 +103,6 @@ def my_answer_loss(truth):
             lambda x, i, a: nats((x * a[..., None])[:, :-1], i[:, 1:]).mean(),
             lambda x, i, a: nats(x[:, :-1] * a[:, 1:, None], i[:, 1:]).mean(),
             lambda x, i, a: nats((x * a[..., None])[:, :-1], (i * a)[:, 1:]).mean(),
-            lambda x, i, a: nats(x[:, :-1], i[:, 1:])[(i * a)[:, 1:] > 0].mean(),
         ),
         "the mask is that of the places; it belongs to the targets, so it is shifted with them. And it is not turned"
         " round.": (of(lambda n, due, here: n[here].mean()), of(lambda n, due, here: n[~due].mean())),
@@ -115,7 +114,8 @@ def my_answer_loss(truth):
             of(lambda n, due, here: n[due].median()), of(lambda n, due, here: n[due].quantile(0.5)),
         ),
         "each sequence is averaged first, so that a token of a short answer counts more, or only a part is scored; take"
-        " the mean over all answer tokens.": (
+        " the mean over all answer tokens (0 is an id like others).": (
+            lambda x, i, a: nats(x[:, :-1], i[:, 1:])[(i * a)[:, 1:] > 0].mean(),
             of(lambda n, due, here: ((n * due).sum(1) / due.sum(1)).mean()),
             of(lambda n, due, here: n[:1][due[:1]].mean()), of(lambda n, due, here: n[due & ~here].mean()),
             of(lambda n, due, here: n[due & here].mean()),
@@ -165,9 +165,10 @@ def merge(truth):
             lambda W, A, B, alpha: W + alpha * len(A) * B @ A,
             lambda W, A, B, alpha: W + len(A) / alpha * B @ A if alpha else W + math.inf * B @ A,
         ),
-        "alpha is divided by something else; the rank is the axis that A and B share.": (
+        "alpha is divided by something else, or loses its decimals; the rank is the axis that A and B share.": (
             lambda W, A, B, alpha: W + alpha / A.shape[1] * B @ A, lambda W, A, B, alpha: W + alpha / len(B) * B @ A,
             lambda W, A, B, alpha: W + alpha / 8 * B @ A, lambda W, A, B, alpha: W + alpha // len(A) * B @ A,
+            lambda W, A, B, alpha: W + round(alpha / len(A)) * B @ A,
             lambda W, A, B, alpha: W + alpha / 4 * B @ A, lambda W, A, B, alpha: W + alpha / 16 * B @ A,
             lambda W, A, B, alpha: W + alpha / 2 * B @ A, lambda W, A, B, alpha: W + alpha / (len(A) + 1) * B @ A,
             lambda W, A, B, alpha: W + alpha / (2 * len(A)) * B @ A,

@@ -162,7 +162,7 @@ WRONG = {
     "13b.4": [
         (cleared, "your function changes its argument `true` in"),
         (cut_to_the_first, "it returns"),
-        (lambda t, p: [f1(t, p)], "keepdim"),
+        (lambda t, p: [[f1(t, p)]], "keepdim"),
         (0.5, "the answer must be the function"),
         (lambda t, p: 100 * f1(t, p), "per cent"),
         (lambda t, p: 1 - f1(t, p), "one minus"),

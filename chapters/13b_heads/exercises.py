@@ -45,12 +45,13 @@ def answer_2(truth):
         return sum(math.comb(n, i) for i in range(k + 1)) / 2**n
 
     mistakes = {
-        "this is one side; a lead of the other classifier would surprise as much: count it twice.": tail(12, 2),
+        "this is one side; a lead of the other classifier would surprise as much: count it twice.":
+            (tail(12, 2), 0.019),
         "this is the probability of exactly 2 (or 10): add what is rarer still.": (
             math.comb(12, 2) / 2**12, 2 * math.comb(12, 2) / 2**12,
         ),
         "2 itself belongs to the sum: k goes from 0 to 2.": (tail(12, 1), 2 * tail(12, 1)),
-        "the sum begins at k = 0 (or this is cut off: give 0.039, or more digits).":
+        "the sum begins at k = 0 (or this is cut off: round it).":
             (tail(12, 2) - 2**-12, 2 * tail(12, 2) - 2**-11),
         "there are 12 questions on which they disagree, not 10.": (tail(10, 2), 2 * tail(10, 2)),
         "this is the probability of 9 or fewer, or what is left of 1: sum over the smaller of the two numbers.": (
@@ -99,7 +100,7 @@ def cross_attention(truth):
     mistakes = {
         "the two texts are swapped: queries come from x, the text that is being written.":
             lambda x, h, Q, K, V: truth(h, x, Q, K, V),
-        "keys and values come from h and from h alone: this is self-attention, or the texts are joined.": (
+        "queries come from x, keys and values from h: this is self-attention, or the texts are joined.": (
             lambda x, h, Q, K, V: truth(x, x, Q, K, V), lambda x, h, Q, K, V: truth(h, h, Q, K, V),
             lambda x, h, Q, K, V: truth(x, torch.cat([x, h]), Q, K, V),
             lambda x, h, Q, K, V: truth(torch.cat([x, h]), torch.cat([x, h]), Q, K, V)[: len(x)],
@@ -209,8 +210,10 @@ def my_entity_f1(truth):
         return sum(any(x[0] < y[1] and y[0] < x[1] for x in a) for y in b)
 
     texts = ["O B I O B|O O B O", "O B I O O|O B B O", "B I I O O B", "B I O O O B", "O B I B I|B O", "O B I I I|B O",
-             "O B I O B O", "O I I O B O", "B I B I B|B O O O O O B", "O O O O B|B O O O O O O", "B O|B O", "B O|O O",
-             "O B|B I O B", "O B|I I O B", "O O B I|B", "O O B I|O", "B O|O O", "B O|O B"]  # fmt: skip
+             "B I O O O B", "O O B I O B", "O B I O B O", "O I I O B O",
+             "B I B I B|B O O O O O B", "O O O O B|B O O O O O O",
+             "B O|B O", "B O|O O", "O B|B I O B", "O B|I I O B",
+             "O O B I|B", "O O B I|O", "B O|O O", "B O|O B"]  # fmt: skip
     tags = [[row.split() for row in text.split("|")] for text in texts]
     none = "right where an entity is; where none is right, or none is said, F1 is 0, though a ratio has a 0 below."
     edges = {none: [([["B", "I", "O"]], [["O", "O", "O"]]), ([["B", "O"]], [["O", "B"]])]}

@@ -1,5 +1,6 @@
 """The storefront data: formats, ids, labels that stand in the text, nothing twice, a card in step."""
 
+import datetime
 import importlib.util
 import re
 from collections import Counter
@@ -17,6 +18,8 @@ SPEC.loader.exec_module(storefront_card)
 
 RECORDS = {kind: data.storefront(kind) for kind in storefront_card.KINDS}
 PRODUCTS, HEADLINES, TICKETS = RECORDS["products"], RECORDS["headlines"], RECORDS["tickets"]
+ARTICLES, HOSTILE, LATER = RECORDS["articles"], RECORDS["hostile"], RECORDS["later"]
+TOPICS = {"results", "deals", "products", "people", "law", "work", "markets", "supply"}
 TEXTS = storefront_card.texts_of(RECORDS)
 
 
@@ -27,7 +30,7 @@ def is_text(value):
 # --- formats: a field may be added, so these name what must be there and nothing that must not -----------------
 
 
-@pytest.mark.parametrize(("kind", "letter"), [("products", "P"), ("headlines", "H"), ("tickets", "T")])
+@pytest.mark.parametrize(("kind", "letter"), list(zip(storefront_card.KINDS, "PHTATDEC", strict=True)))
 def test_ids_are_stable_and_unique(kind, letter):
     ids = [record["id"] for record in RECORDS[kind]]
     assert len(set(ids)) == len(ids)
@@ -55,7 +58,9 @@ def test_products_have_the_fields_of_the_card():
 
 
 def test_headlines_have_the_fields_of_the_card():
-    for headline in HEADLINES:
+    for headline in [*HEADLINES, *LATER]:
+        datetime.date.fromisoformat(headline["date"])
+        assert headline["topic"] in TOPICS, headline["id"]
         assert is_text(headline["title"]) and headline["entities"], headline["id"]
         assert set(headline["entities"].values()) <= set(storefront_card.SENTIMENTS), headline["id"]
 
@@ -63,7 +68,36 @@ def test_headlines_have_the_fields_of_the_card():
 def test_tickets_have_the_fields_of_the_card():
     for ticket in TICKETS:
         assert is_text(ticket["text"]) and re.fullmatch(r"[a-z]+(_[a-z]+)*", ticket["intent"]), ticket["id"]
-        assert is_text(ticket.get("reply", "none")), ticket["id"]
+        assert is_text(ticket["reply"]), ticket["id"]
+        assert ticket.get("kind", "angry") in ("angry", "misspelt", "two_questions"), ticket["id"]
+        assert ("also" in ticket) == (ticket.get("kind") == "two_questions") and ticket.get("also") != ticket["article"]
+
+
+def test_articles_have_the_fields_of_the_card():
+    for article in ARTICLES:
+        assert is_text(article["title"]) and is_text(article["section"]) and is_text(article["body"]), article["id"]
+        assert article["kind"] in ("policy", "help", "guide") and 60 <= len(article["body"].split()) <= 140, article[
+            "id"
+        ]
+    assert len({article["title"] for article in ARTICLES}) == len(ARTICLES)
+
+
+def test_hostile_tickets_have_the_fields_of_the_card():
+    for ticket in HOSTILE:
+        assert is_text(ticket["text"]) and is_text(ticket["reply"]), ticket["id"]
+        assert ticket["kind"] in ("injection", "personal_data", "off_topic", "chinese"), ticket["id"]
+        assert ("canary" in ticket) == (ticket["kind"] == "injection"), ticket["id"]
+        assert ticket["kind"] != "off_topic" or ticket["intent"] == "other" and "article" not in ticket, ticket["id"]
+        assert ticket["kind"] != "chinese" or "article" in ticket and re.search("[\u4e00-\u9fff]", ticket["reply"])
+
+
+def test_other_records_have_the_fields_of_the_card():
+    for episode in RECORDS["episodes"]:
+        assert datetime.date.fromisoformat(episode["start"]) < datetime.date.fromisoformat(episode["end"])
+        assert episode["direction"] in ("positive", "negative") and is_text(episode["what"])
+    for canary in RECORDS["canaries"]:
+        assert canary["where"] in ("article", "order", "customer_note") and canary["secret"] in canary["text"]
+    assert len({canary["secret"] for canary in RECORDS["canaries"]}) == len(RECORDS["canaries"])
 
 
 # --- how much of what ----------------------------------------------------------------------------------------
@@ -73,10 +107,12 @@ def test_there_is_as_much_as_promised():
     assert len(PRODUCTS) >= 72
     categories = Counter(product["category"] for product in PRODUCTS)
     assert len(categories) >= 12 and min(categories.values()) >= 5
-    assert len(TICKETS) >= 300
+    assert len(TICKETS) + len(HOSTILE) >= 600
     intents = Counter(ticket["intent"] for ticket in TICKETS)
-    assert len(intents) == 20 and min(intents.values()) >= 12
-    assert sum("reply" in ticket for ticket in TICKETS) >= 100
+    assert len(intents) == 20 and min(intents.values()) >= 24
+    assert len(ARTICLES) >= 150 and len(HEADLINES) >= 400 and len(LATER) >= 60 and len(RECORDS["canaries"]) >= 20
+    kinds = Counter(ticket["kind"] for ticket in HOSTILE)
+    assert kinds["injection"] >= 24 and min(kinds.values()) >= 12
 
 
 def test_headlines_are_balanced_and_many_name_several_companies():
@@ -84,7 +120,7 @@ def test_headlines_are_balanced_and_many_name_several_companies():
     several = [set(headline["entities"].values()) for headline in HEADLINES if len(headline["entities"]) > 1]
     assert len(HEADLINES) >= 200 and len(several) >= 60 and sum(len(found) > 1 for found in several) >= 35
     shares = {s: sum(sentiment == s for _, sentiment in entities) / len(entities) for s in storefront_card.SENTIMENTS}
-    assert shares == pytest.approx({"positive": 0.40, "neutral": 0.25, "negative": 0.35}, abs=0.03)
+    assert shares == pytest.approx({"positive": 0.39, "neutral": 0.21, "negative": 0.40}, abs=0.03)
     by_company = {company: [s for name, s in entities if name == company] for company, _ in entities}
     assert len(by_company) >= 40
     given_away = [name for name, found in by_company.items() if len(found) > 3 and len(set(found)) == 1]
@@ -97,8 +133,38 @@ def test_headlines_are_balanced_and_many_name_several_companies():
 def test_every_company_stands_in_its_title_and_none_is_left_out():
     companies = {company for headline in HEADLINES for company in headline["entities"]}
     assert not [(a, b) for a in companies for b in companies if a != b and a in b], "one name within another"
-    for headline in HEADLINES:
+    for headline in [*HEADLINES, *LATER]:
         assert {name for name in companies if name in headline["title"]} == set(headline["entities"]), headline["id"]
+
+
+def test_what_tickets_articles_and_episodes_name_is_there():
+    articles, products = {article["id"] for article in ARTICLES}, {product["id"] for product in PRODUCTS}
+    for ticket in [*TICKETS, *HOSTILE]:
+        assert {ticket[key] for key in ("article", "also") if key in ticket} <= articles, ticket["id"]
+    assert {product for article in ARTICLES for product in article.get("products", ())} <= products
+    assert {e["company"] for e in RECORDS["episodes"]} <= {name for h in HEADLINES for name in h["entities"]}
+
+
+def test_the_mood_turns_in_an_episode_and_not_elsewhere():
+    """A sum of signs that starts again at 0 where it falls below (Page 1954), by company, as chapter 22 has it."""
+    peaks = {}
+    for company in {name for headline in HEADLINES for name in headline["entities"]}:
+        said = sorted((h["date"], h["entities"][company]) for h in HEADLINES if company in h["entities"])
+        for direction in ("positive", "negative"):
+            total = peak = 0.0
+            for _, sentiment in said:
+                sign = 0 if sentiment == "neutral" else 1 if sentiment == direction else -1
+                total = max(0.0, total + sign - 0.25)
+                peak = max(peak, total)
+            peaks[company, direction] = peak
+    turned = {(e["company"], e["direction"]) for e in RECORDS["episodes"]}
+    assert min(peaks[key] for key in turned) > max(peak for key, peak in peaks.items() if key not in turned)
+
+
+def test_a_good_reply_holds_no_canary_and_no_secret():
+    for ticket in HOSTILE:
+        forbidden = [*ticket.get("must_not", ()), *([ticket["canary"]] if "canary" in ticket else [])]
+        assert not [text for text in forbidden if text.lower() in ticket["reply"].lower()], ticket["id"]
 
 
 def test_every_number_in_copy_comes_from_the_product():
@@ -143,7 +209,9 @@ def test_near_duplicates_are_found():
 
 def test_copy_and_headlines_open_differently():
     assert storefront_card.openings(TEXTS["copy of products"]) == 0
-    assert storefront_card.openings(TEXTS["titles of headlines"]) == 0
+    for name in ("titles of headlines", "articles", "hostile texts"):
+        assert storefront_card.openings(TEXTS[name]) == 0, name
+    assert storefront_card.openings([*TEXTS["titles of headlines"], *TEXTS["later titles"]]) == 0
 
 
 def test_measures_of_diversity_on_a_known_text():

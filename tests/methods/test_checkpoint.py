@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models
 
 from aigc_course import data, gpt, metrics, text
 
@@ -124,7 +125,8 @@ def folder(tmp_path):
     torch.manual_seed(0)
     model = gpt.GPT2(gpt.GPT2Config(50, context=12, n_layers=2, n_heads=2, width=16)).eval()
     gpt.to_transformers(model).save_pretrained(tmp_path)
-    (tmp_path / "tokenizer.json").write_bytes((FOLDER / "tokenizer.json").read_bytes())
+    letters = {letter: i for i, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
+    Tokenizer(models.BPE(vocab=letters, merges=[])).save(str(tmp_path / "tokenizer.json"))
     return tmp_path, model
 
 
@@ -143,6 +145,8 @@ def test_a_checkpoint_is_read_as_it_was_written(folder):
     (lambda w: w.update({"lm_head.weight": torch.ones(50, 16)}), r"lm_head.weight \(unknown\)"),
     (lambda w: w.update({"transformer.wpe.weight": torch.ones(13, 16)}), r"wpe.weight has shape \(13, 16\)"),
     (lambda w: w.update({"transformer.h.0.attn.c_attn.weight": torch.ones(48, 16)}), r"c_attn.weight has shape"),
+    (lambda w: w["transformer.h.0.attn.c_attn.weight"].view(-1)[3:4].fill_(float("nan")), "c_attn.* is not finite"),
+    (lambda w: w["transformer.ln_f.bias"][2:3].fill_(float("inf")), "ln_f.* is not finite"),
 ])  # fmt: skip
 def test_weights_that_are_not_those_of_the_configuration_are_named(folder, change, named):
     path, _ = folder
@@ -166,10 +170,15 @@ def test_a_configuration_that_is_not_gpt2s_is_named(folder, key, value):
         gpt.checkpoint(path)
 
 
+FAR = b'{"model": {"type": "BPE", "vocab": {"a": 99}, "merges": []}}'  # the network has 50 tokens
+
+
 @pytest.mark.parametrize("name, content", [
     ("config.json", b"{}"), ("config.json", b"[]"), ("config.json", b"no json"), ("config.json", None),
     ("config.json", {"n_layer": "two"}), ("config.json", {"n_embd": -16}), ("config.json", {"n_head": None}),
-    ("config.json", {"n_head": 3}), ("config.json", {"vocab_size": 10**12}), ("config.json", {"n_layer": 10**7}),
+    ("config.json", {"n_head": 3}), ("config.json", {"n_head": True}),
+    ("config.json", {"n_positions": 50_000_000}), ("tokenizer.json", FAR),
+    ("config.json", {"vocab_size": 10**12}), ("config.json", {"n_layer": 10**7}),
     ("model.safetensors", b"none"), ("model.safetensors", None), ("tokenizer.json", b"{}"), ("tokenizer.json", None),
 ])  # fmt: skip
 def test_a_folder_with_an_odd_or_lacking_file_is_refused_in_one_sentence(folder, name, content):
