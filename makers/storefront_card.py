@@ -20,8 +20,11 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from itertools import combinations
 from pathlib import Path
+
+import numpy as np
+from scipy.sparse import triu
+from sklearn.feature_extraction.text import CountVectorizer
 
 from aigc_course import data
 
@@ -52,10 +55,12 @@ def grams(text: str, n: int = 5) -> set[str]:
 
 
 def similarities(texts: list[str]) -> list[tuple[float, str, str]]:
-    """(Jaccard index, text, text) of every pair, the most similar first."""
-    sets = [(text, grams(text)) for text in texts]
-    pairs = [(len(a & b) / len(a | b), s, t) for (s, a), (t, b) in combinations(sets, 2)]
-    return sorted(pairs, reverse=True)
+    """(Jaccard index, text, text) of the pairs that share a gram, the most similar first."""
+    found = CountVectorizer(analyzer=grams, binary=True).fit_transform(texts)
+    both, sizes = triu(found @ found.T, k=1).tocoo(), np.asarray(found.sum(1)).ravel()
+    index = both.data / (sizes[both.row] + sizes[both.col] - both.data)
+    order = index.argsort()[::-1]
+    return [(index[i], texts[both.row[i]], texts[both.col[i]]) for i in order]
 
 
 def distinct(texts: list[str], n: int) -> float:
@@ -121,6 +126,7 @@ def texts_of(records: dict[str, list[dict]]) -> dict[str, list[str]]:
         "texts of tickets": [ticket["text"] for ticket in records["tickets"]],
         "replies of tickets": [ticket["reply"] for ticket in records["tickets"] if "reply" in ticket],
         "articles": [article["body"] for article in records["articles"]],
+        "ways of asking": [asked for article in records["articles"] for asked in article["asked"]],
         "hostile texts": [ticket["text"] for ticket in records["hostile"]],
         "later titles": [headline["title"] for headline in records["later"]],
     }

@@ -79,7 +79,9 @@ def test_articles_have_the_fields_of_the_card():
         assert article["kind"] in ("policy", "help", "guide") and 60 <= len(article["body"].split()) <= 140, article[
             "id"
         ]
+        assert len(article["asked"]) == 8 and all(map(is_text, article["asked"])), article["id"]
     assert len({article["title"] for article in ARTICLES}) == len(ARTICLES)
+    assert len({asked for article in ARTICLES for asked in article["asked"]}) == 8 * len(ARTICLES)
 
 
 def test_hostile_tickets_have_the_fields_of_the_card():
