@@ -7,6 +7,7 @@ that they must do with the embedded stand-ins. A test finds none of these settin
 import os
 import tempfile
 
+import kernels
 import pytest
 
 MIRROR = os.environ.get("AIGC_DATA_MIRROR")
@@ -15,6 +16,8 @@ NOTEBOOKS = {"AIGC_PROFILE": "smoke", "AIGC_STRICT": "1", "AIGC_OFFLINE": "1", "
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes long, so that its file starts first and no worker ends alone")
+    if getattr(config.option, "nbval_lax", False) or getattr(config.option, "nbval", False):
+        kernels.warm()
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False  # xdist keeps the order that is made below
     if not hasattr(config, "workerinput"):  # xdist's workers inherit the environment

@@ -20,17 +20,9 @@ import pytest
 from aigc_course import __version__
 
 REPO = Path(__file__).resolve().parents[2]
+KERNELS = REPO / "tests" / "kernels.py"
 PINS = REPO / "tests" / "colab.txt"
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
-EXECUTE = """
-import sys, nbformat, nbclient
-notebook = nbformat.read(sys.argv[1], as_version=4)
-try:
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
-finally:
-    nbformat.write(notebook, "executed.ipynb")
-"""
-
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
@@ -107,17 +99,40 @@ def instead_of_github(address):
     return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{address}.insteadOf", "GIT_CONFIG_VALUE_0": github}
 
 
+@pytest.fixture(scope="module")
+def execute(colab):
+    """Runs a notebook in a kernel of that environment, in the folder where it lies."""
+    runner = subprocess.Popen(
+        [colab[0], KERNELS], stdin=-1, stdout=-1, text=True, env=plain() | {"OMP_NUM_THREADS": "1"}
+    )
+
+    def run(notebook, env):
+        print(json.dumps([str(notebook), env]), file=runner.stdin, flush=True)
+        failure = json.loads(runner.stdout.readline())
+        assert not failure, failure
+
+    yield run
+    runner.stdin.close()
+    runner.wait(30)
+
+
+def plain():
+    """This environment without what belongs to its own Python, to Jupyter or to the course."""
+    return {name: value for name, value in os.environ.items() if not re.match("AIGC_|PYTHON|VIRTUAL_ENV|JUPYTER", name)}
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_first_minute(notebook, colab, address, tmp_path):
+def test_first_minute(notebook, colab, execute, address, tmp_path):
     python, before = colab
     folder = tmp_path / "empty"
     folder.mkdir()
     shutil.copy(notebook, folder)
-    env = {name: value for name, value in os.environ.items() if not re.match("AIGC_|PYTHON|VIRTUAL_ENV|JUPYTER", name)}
-    env |= instead_of_github(address) | {"COLAB_RELEASE_TAG": "test", "AIGC_PROFILE": "smoke", "AIGC_QUIET": "1"}
+    env = (
+        plain() | instead_of_github(address) | {"COLAB_RELEASE_TAG": "test", "AIGC_PROFILE": "smoke", "AIGC_QUIET": "1"}
+    )
     env |= {"AIGC_OFFLINE": "1", "AIGC_CACHE": str(tmp_path / "cache")}  # no network for data; the installation has it
     env["PATH"] = os.pathsep.join([str(python.parent), env["PATH"]])
-    call(python, "-c", EXECUTE, notebook.name, cwd=folder, env=env, timeout=540)
+    execute(folder / notebook.name, env)
 
     after = freeze(python)
     changed = {name: (version, after.get(name)) for name, version in before.items() if after.get(name) != version}
