@@ -229,17 +229,16 @@ class Function:
         for sentence, values in starts:
             for slip, pair in SLIPS.items():
                 pairs = [_attempt(pair, g, v) for g, v in zip(got, values, strict=True)]
-                if not any(d.ndim for d in due):
-                    slip = slip.split(";")[0].rstrip(".") + "."  # no row has a value of its own
+                if slip.endswith(" own.") and not any(d.ndim for d in due):
+                    slip = slip.split(";")[0] + "."  # no row has a value of its own
                 if all(p and _same(*p) for p in pairs) and any(p[0].isfinite().any() for p in pairs):
                     return f"{sentence} And {slip.replace('what is due', 'that')}" if sentence else slip
         if all(g.shape == d.shape for g, d in zip(got, due, strict=True)):
             came, right = (torch.cat([x.cpu().flatten() for x in side]) for side in (got, due))
-            for change, say in ((came / right, "{:.4g} times what is due"), (came - right, "off by {:+.4g}")):
+            for change, say, undo in ((came / right, "{:.4g} times what is due", lambda x, c: x / c),
+                                      (came - right, "off by {:+.4g}", lambda x, c: x - c)):  # fmt: skip
                 change = change[right.abs() > 1e-3]
-                if len(change) < 3 or not change.isfinite().all() or not _same(change, change[:1].expand_as(change)):
-                    continue
-                if _same(came, right * change[0]) or _same(came, right + change[0]):
+                if len(change) > 2 and change.isfinite().all() and _same(undo(came, change[0]), right):
                     return f"every value is {say.format(change[0].item())}."
         return ""
 

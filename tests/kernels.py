@@ -16,8 +16,8 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import local_provisioner
 
 HERE = str(Path(__file__).parent)
-CONTEXT = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-CONTEXT.set_forkserver_preload(["ipykernel.kernelapp", "matplotlib.pyplot", "torch._dynamo", "transformers", "peft"])
+LOADED = ["ipykernel.kernelapp", "matplotlib.pyplot", "torch._dynamo", "transformers", "peft"]
+CONTEXT = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 
 
 def _serve(argv, env, cwd):
@@ -45,7 +45,9 @@ class Forked:
         self.process = CONTEXT.Process(target=_serve, args=(command[3:], dict(env or os.environ), cwd or os.getcwd()))
         self.process.start()
         self.pid = self.process.pid
-        while os.getpgid(self.pid) != self.pid:  # or its group would be the one that all kernels are forked in
+        while (
+            self.process.is_alive() and os.getpgid(self.pid) != self.pid
+        ):  # or its group would be the one that all kernels are forked in
             time.sleep(0.01)
 
     def poll(self):
@@ -73,10 +75,11 @@ class Manager(KernelManager):
 
 
 def warm():
-    """From here on nbval's kernels are forks; where there is no fork (Windows) they stay what they were."""
-    if os.name == "posix":
+    """From here on nbval's kernels are forks; but on Windows, and on macOS, where such a fork is not safe."""
+    if sys.platform == "linux":
         import nbval.kernel
 
+        CONTEXT.set_forkserver_preload(LOADED)
         nbval.kernel.KernelManager = Manager
 
 
@@ -84,6 +87,7 @@ def main():
     import nbclient
     import nbformat
 
+    CONTEXT.set_forkserver_preload(LOADED)
     local_provisioner.launch_kernel = Forked
     for path, env in map(json.loads, sys.stdin):
         notebook, failure = nbformat.read(path, as_version=4), None

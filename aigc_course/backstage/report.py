@@ -92,8 +92,8 @@ def _without_kernel(output: dict[str, Any]) -> None:
     data = output.get("data", {})
     if data.pop("application/vnd.jupyter.widget-view+json", None) and set(data) <= {"text/plain"}:
         data["text/html"] = "<em>(something to play with: open the notebook)</em>"
-    about = output.get("metadata")
-    alts = {kind: said["alt"] for kind, said in dict(about or {}).items() if isinstance(said, dict) and "alt" in said}
+    about = output.get("metadata") or {}
+    alts = {kind: said["alt"] for kind, said in about.items() if isinstance(said, dict) and "alt" in said}
     for kind in [kind for kind, content in data.items() if isinstance(content, list)]:  # of lines
         data[kind] = "".join(map(str, data[kind]))
     pictures = {}

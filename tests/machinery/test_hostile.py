@@ -16,7 +16,7 @@ from server import Server, alone_with
 from small_course import chapter
 
 from aigc_course import metrics, plot, receipts, runtime
-from aigc_course.backstage import cli, lab, pages, readme, report, runner, store
+from aigc_course.backstage import cli, lab, pages, readme, report, runner, same, store
 from aigc_course.plumbing import claims, console, fetch, grading, models, rooms, settings
 
 CODES = "\x1b]0;title\x07\x1b[31m\u202e"
@@ -745,9 +745,25 @@ def test_an_odd_message_of_a_kernel_ends_its_page_alone(message, tmp_path, monke
     for name, code in (("a", f"get_ipython().display_pub.{message}"), ("b", "print(1)")):
         nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), tmp_path / f"{name}.ipynb")
     monkeypatch.chdir(tmp_path)
-    cli.main(["run", "a.ipynb", "b.ipynb", "--profile", "smoke", "--to", str(tmp_path / "out")])
+    code = cli.main(["run", "a.ipynb", "b.ipynb", "--profile", "smoke", "--to", str(tmp_path / "out")])
     said = "".join(capsys.readouterr())
-    assert "Traceback" not in said and "b" in said
+    assert "Traceback" not in said and "2/2 b: done" in said and code == ("a failed in cell" in said)
+
+
+def test_a_study_compared_writes_nothing_into_the_checkout(repo, tmp_path_factory, monkeypatch):
+    outside = tmp_path_factory.mktemp("outside") / "mine.txt"
+    outside.write_text("mine")
+    (repo / "build").mkdir(exist_ok=True)
+    (repo / "build" / "00_first.same.json").symlink_to(outside)
+    study = repo / "chapters" / "00_first" / "study.py"
+    study.parent.mkdir(parents=True, exist_ok=True)
+    study.write_text("def run(seeds): return {}")
+
+    def python(tree, *words):
+        Path(words[5]).write_text('{"fd": 1.0}')
+
+    monkeypatch.setattr(same, "_python", python)
+    assert same._rows(repo, "00_first", 0, {}) == {"fd": 1.0} and outside.read_text() == "mine"
 
 
 def test_signatures_are_not_kept_through_a_link(repo, tmp_path_factory, capsys):
