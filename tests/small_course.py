@@ -29,6 +29,16 @@ def notebook(path: Path, **cells: str) -> Path:
     return path
 
 
+def tag(path: Path, word: str, *ids: str) -> Path:
+    """Gives the cells with these ids a tag."""
+    made = nbformat.read(path, as_version=4)
+    for cell in made.cells:
+        if cell.id in ids:
+            cell.metadata.setdefault("tags", []).append(word)
+    nbformat.write(made, path)
+    return path
+
+
 def chapter(repo: Path, name: str, **cells: str) -> Path:
     """Writes a page with its back room."""
     (repo / "chapters" / name).mkdir(parents=True, exist_ok=True)

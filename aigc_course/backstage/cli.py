@@ -1,4 +1,4 @@
-"""The command line: `aigc-course run | study | lab | reset | fetch | doctor | test | table | badges`.
+"""The command line: `aigc-course run | study | lab | reset | app | fetch | doctor | test | table | badges`.
 
 Each command imports what it needs, so that `aigc-course --help` answers at once.
 """
@@ -162,6 +162,16 @@ def reset(args: argparse.Namespace) -> int:
         except OSError as error:
             raise Problem(f"{page.stem} cannot be copied to {labs.folder()}: {error.strerror or error}") from error
     return 0
+
+
+def app(args: argparse.Namespace) -> int:
+    """Shows a page's product as an app in the browser, without its code: the cells with the tag `app`, by Voilà."""
+    from aigc_course.backstage import app as apps
+
+    found = choose(pages(notebooks_folder())[0], [args.chapter], files=True)
+    if len(found) > 1:
+        raise Problem(f"{args.chapter} can be {' or '.join(path.stem for path in found)}: say which")
+    return apps.start(found[0], port=args.port, browser=not args.no_browser)
 
 
 def _fetch_models(names: list[str], to: str | None) -> int:
@@ -384,6 +394,10 @@ def main(argv: list[str] | None = None) -> int:
     add(reset, "a fresh working copy of a chapter; yours stays under another name")(
         "chapter", nargs="+", help="03, 03_vae or a path"
     )
+    option = add(app, "show a chapter's product as an app in the browser")
+    option("chapter", help="22b, 22b_name or a path")
+    option("--port", type=int, default=0, metavar="N", help="default: one that is free")
+    option("--no-browser", action="store_true", help="only say where it is")
     option = add(fetch, "download datasets, for later or for a class without a network")
     option("dataset", nargs="*")
     option("--all", action="store_true", help="every dataset that a chapter uses")

@@ -46,7 +46,7 @@ class Outcome:
     error: str = ""
 
 
-class _ThisPython(KernelSpecManager):
+class ThisPython(KernelSpecManager):
     """Kernels run in the interpreter that runs this, whatever kernels are installed on the machine."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
@@ -142,7 +142,7 @@ def execute(
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(rooms.PACKAGE.parent), env.get("PYTHONPATH")]))
     silent = logging.getLogger("aigc_course.silent")
     silent.setLevel(logging.CRITICAL + 1)
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_ThisPython(), log=silent)
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython(), log=silent)
     options = {"timeout": timeout, "coalesce_streams": False, "record_timing": False, "log": silent}
     client = _Client(notebook, km=manager, **options)
     started, cell, done, peak, error = time.monotonic(), None, threading.Event(), [0.0], ""

@@ -1,4 +1,4 @@
-"""What a learner meets: `aigc-course lab` in a checkout of its own, pages run in a real browser from top to bottom."""
+"""What a learner meets in a real browser: `aigc-course lab` in a checkout of its own, pages run whole, and an app."""
 
 import os
 import re
@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
+import small_course
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -34,6 +36,23 @@ pytestmark = [
 ]
 
 
+def printed(server, log, words):
+    """What a server prints once it answers: the first match of words in its log."""
+    deadline, found = time.monotonic() + 120, None
+    while not found:
+        assert server.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.5)
+        found = re.search(words, log.read_text())
+    return found
+
+
+def environment(home, top):
+    """That of a learner without settings, for a course in the folder top."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AIGC_", "JUPYTER"))}
+    env |= {"HOME": str(home), "PYTHONPATH": str(top), "AIGC_CACHE": str(home / "cache")}
+    return env | {"AIGC_PROFILE": "smoke", "AIGC_OFFLINE": "1"}
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """The checkout, the address of its JupyterLab with the token in it, as printed, and what else was printed."""
@@ -44,19 +63,12 @@ def lab(tmp_path_factory):
     settings.parent.mkdir(parents=True)
     settings.write_text('{"windowingMode": "none"}')  # cells out of sight stay in the page, where the test looks
     command = [sys.executable, "-m", "aigc_course.backstage.cli", "lab", "--no-browser"]
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("AIGC_", "JUPYTER"))}
-    env |= {"HOME": str(home), "PYTHONPATH": str(top), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
-    env |= {"AIGC_PROFILE": "smoke", "AIGC_OFFLINE": "1", "AIGC_CACHE": str(home / "cache")}
+    env = environment(home, top) | {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
     log = home / "lab.log"
     with log.open("w") as stream:
         server = subprocess.Popen(command, cwd=top, env=env, stdout=stream, stderr=subprocess.STDOUT)
         try:
-            deadline, address = time.monotonic() + 120, None
-            while not address:
-                assert server.poll() is None and time.monotonic() < deadline, log.read_text()
-                time.sleep(0.5)
-                address = re.search(r"http://127\.0\.0\.1:\d+/lab/tree/(\S+)\?token=\w+", log.read_text())
-            yield top, address, log
+            yield top, printed(server, log, r"http://127\.0\.0\.1:\d+/lab/tree/(\S+)\?token=\w+"), log
         finally:
             server.terminate()  # it ends its kernels
             server.wait(30)
@@ -177,4 +189,61 @@ def test_the_readme_and_the_original_are_a_click_away(lab, browser):
         page.goto(address[0].replace(address[1], "README.md") + "&reset")
         page.locator(".jp-MarkdownViewer").get_by_text("aigc-course lab").first.wait_for()
     finally:
+        page.close()
+
+
+SQUARE = "_ = widgets.explore(lambda n: f'<b>{n} squared is {n * n}</b>', alt='a square', n=(0, 9, 3))"
+
+
+@pytest.fixture
+def app(tmp_path):
+    """The address of `aigc-course app` with a notebook of its own, and the server's process."""
+    pytest.importorskip("voila", reason="Voilà is not installed")
+    cells = {"setup": "from aigc_course import widgets", "aside": "1 / 0", "product": SQUARE}
+    path = small_course.notebook(tmp_path / "square.ipynb", **cells)
+    small_course.tag(path, "app", "setup", "product")
+    command = [sys.executable, "-m", "aigc_course.backstage.cli", "app", str(path), "--no-browser"]
+    log = tmp_path / "app.log"
+    with log.open("w") as stream:
+        env = environment(tmp_path, REPO)
+        server = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=stream, stderr=subprocess.STDOUT)
+        try:
+            yield printed(server, log, r"http://127\.0\.0\.1:\d+/")[0], psutil.Process(server.pid)
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def test_an_app_shows_the_product_and_no_code(app, browser):
+    address, server = app
+    page = browser.new_page(viewport={"width": 1300, "height": 1000})
+    page.set_default_timeout(120_000)  # the page comes when its cells have run
+    answered = []
+    page.on("response", lambda response: answered.append(response.url))
+    try:
+        page.goto(address)
+        handle, text = page.locator(".widget-slider .noUi-handle"), page.locator(".widget-vbox b")
+        handle.wait_for()
+        assert page.locator("h1").inner_text() == "square" and text.inner_text() == "3 squared is 9"
+        seconds = []
+        for n in (4, 5, 6):
+            started = time.monotonic()
+            handle.press("ArrowRight")
+            sync_api.expect(text).to_have_text(f"{n} squared is {n * n}")
+            seconds.append(time.monotonic() - started)
+        assert min(seconds) < 1, "a person waits for it"
+        words = page.locator("body").inner_text()
+        assert words.count("squared") == 1 and "run all cells" not in words, "what stands in for controls is shown too"
+        assert "widgets.explore" not in page.content() and page.locator(TROUBLE).all_inner_texts() == []
+        assert [url for url in answered if not url.startswith((address, "data:", "blob:"))] == []
+
+        assert len(server.children(recursive=True)) == 1
+        page.goto("about:blank")
+        deadline = time.monotonic() + 30
+        while server.children(recursive=True) and time.monotonic() < deadline:
+            page.wait_for_timeout(200)
+        assert not server.children(recursive=True), "the kernel stays when its page is left"
+    finally:
+        (REPO / "build").mkdir(exist_ok=True)
+        page.screenshot(path=REPO / "build" / "browser-app.png")
         page.close()

@@ -4,12 +4,14 @@ Each rule is a function that yields what is wrong; made-up notebooks show that i
 """
 
 import ast
+import builtins
 import copy
 import json
 import re
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,25 @@ def code(nb, name):
             yield f"{cell['id']} reads a setting that only the package reads"
 
 
+def app(nb, name):
+    """The cells with the tag `app`, which `aigc-course app` runs alone, are code and need none of the others."""
+    tagged = [cell for cell in nb["cells"] if "app" in cell["metadata"].get("tags", ())]
+    for cell in tagged:
+        if cell["cell_type"] != "code" or {"exercise", "check"} & set(cell["metadata"]["tags"]):
+            yield f"{cell['id']} has the tag `app`, and is not for an app"
+    used, made = set(), {*dir(builtins), "display", "get_ipython"}
+    with suppress(SyntaxError):  # which another rule finds
+        for node in ast.walk(ast.parse("\n".join(source(cell) for cell in tagged if cell["cell_type"] == "code"))):
+            if isinstance(node, ast.Name):
+                (used if isinstance(node.ctx, ast.Load) else made).add(node.id)
+            elif isinstance(node, ast.alias):
+                made.add((node.asname or node.name).split(".")[0])
+            elif isinstance(node, ast.arg | ast.FunctionDef | ast.ClassDef | ast.ExceptHandler):
+                made.add(node.arg if isinstance(node, ast.arg) else node.name)
+    for word in sorted(used - made):
+        yield f"the app uses {word}, which no cell with the tag `app` makes"
+
+
 def no_machine_paths(nb, name):
     for cell in nb["cells"]:
         if found := MACHINE_PATH.search(source(cell)):
@@ -212,7 +233,7 @@ def links(nb, name):
             yield f"{where}: no alternative text: {found}"
 
 
-RULES = [file_format, anatomy, exercise_cells, badges, code, no_machine_paths, stored_outputs, links]
+RULES = [file_format, anatomy, exercise_cells, badges, code, app, no_machine_paths, stored_outputs, links]
 
 
 # --- applied to the notebooks --------------------------------------------------------------------------------
@@ -367,6 +388,9 @@ BROKEN = {
     "settings is skipped": _set(2, "metadata", {"tags": ["nbval-skip"]}),
     "not plain Python": _set(2, "source", "!ls"),
     "reads a setting": _set(2, "source", 'os.environ["AIGC_PROFILE"]'),
+    "title has the tag `app`": _set(0, "metadata", {"tags": ["app"]}),
+    "exercise-99-1 has the tag `app`": _set(5, "metadata", {"tags": ["exercise", "app"], "exercise": "99.1"}),
+    "the app uses run": _set(3, "metadata", {"tags": ["app"]}),
     "settings holds the path": _set(2, "source", 'path = "/home/someone/data"'),
     "title holds the path": _set(0, "source", "# Look in C:\\Users\\someone"),
     "claims holds the path": _output(text="saved in " + "/".join(("", "tmp", "x"))),
