@@ -11,6 +11,9 @@ different words in 1,000 running words, over 1,000, the mean over windows that s
 
 Faithfulness: each figure and each number word (two to a hundred, compounds included) in a product's copy must occur in
 its attributes, its name or its price. This finds an invented number; it cannot find an invented colour.
+
+Chinese copy has no spaces between words: its similarity is of character 3-grams and its opening is four characters. A
+number in it must be in the product as above, and one with a unit of the table must be there with that unit in English.
 """
 
 from __future__ import annotations
@@ -41,6 +44,22 @@ NUMBERS = {word: n for n, word in enumerate([*UNITS.split(), "nineteen"], 2)}
 TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
 ONES = {"one": 1, **{word: n for word, n in NUMBERS.items() if n < 10}}
 
+HAN = re.compile("[\u4e00-\u9fff]")
+DIGITS_ZH = {**{digit: n for n, digit in enumerate("一二三四五六七八九", 1)}, "两": 2, "双": 2}
+POWERS_ZH = {"十": 10, "百": 100, "千": 1000, "万": 10000}
+NUMBER_ZH = re.compile(rf"\d+(?:\.\d+)?|[{''.join([*DIGITS_ZH, *POWERS_ZH])}]+")
+UNITS_ZH = {
+    "毫升": "ml", "升": "litres?", "毫米": "mm", "厘米": "cm", "米": "m", "英寸": "inches", "克": "g", "公斤": "kg",
+    "分钟": "minutes", "小时": "hours", "个小时": "hours", "个月": "months", "年": "years", "岁": "years", "瓦": "W",
+    "伏": "V", "牛米": "Nm", "℃": "°C", "分贝": "dB", "流明": "lumens", "杯": "cups", "欧元": "EUR",
+}  # fmt: skip
+UNIT_ZH = re.compile(rf" ?({'|'.join(sorted(UNITS_ZH, key=len, reverse=True))})")
+# Superlatives that an advertisement in China must not hold, and words of health that no attribute supports.
+FORBIDDEN_ZH = (
+    "最 第一 国家级 世界级 顶级 顶尖 极致 极品 唯一 独一无二 绝无仅有 首选 绝对 永久 万能 百分之百 100% "
+    "治疗 缓解 预防 保健 养生 助眠 护眼 护颈 抗菌 健康"
+).split()
+
 
 # --- texts ---------------------------------------------------------------------------------------------------
 
@@ -54,9 +73,9 @@ def grams(text: str, n: int = 5) -> set[str]:
     return {text[i : i + n] for i in range(max(1, len(text) - n + 1))}
 
 
-def similarities(texts: list[str]) -> list[tuple[float, str, str]]:
+def similarities(texts: list[str], n: int = 5) -> list[tuple[float, str, str]]:
     """(Jaccard index, text, text) of the pairs that share a gram, the most similar first."""
-    found = CountVectorizer(analyzer=grams, binary=True).fit_transform(texts)
+    found = CountVectorizer(analyzer=lambda text: grams(text, n), binary=True).fit_transform(texts)
     both, sizes = triu(found @ found.T, k=1).tocoo(), np.asarray(found.sum(1)).ravel()
     index = both.data / (sizes[both.row] + sizes[both.col] - both.data)
     order = index.argsort()[::-1]
@@ -79,6 +98,12 @@ def type_token_ratio(texts: list[str], window: int = 1000, step: int = 100) -> f
 def openings(texts: list[str]) -> int:
     """How many texts begin with three words with which another text begins as well."""
     counts = Counter(tuple(words(text)[:3]) for text in texts)
+    return sum(count for count in counts.values() if count > 1)
+
+
+def chinese_openings(texts: list[str]) -> int:
+    """How many texts begin with four letters, digits or Chinese characters with which another begins as well."""
+    counts = Counter(re.sub(r"\W", "", text)[:4] for text in texts)
     return sum(count for count in counts.values() if count > 1)
 
 
@@ -114,6 +139,64 @@ def unsupported(product: dict) -> list[tuple[float, str]]:
     source = " ".join([product["name"], *(f"{key}: {value}" for key, value in product["attributes"].items())])
     known = {*numbers(source.replace(":", " ")), float(product["price"])}
     return [(number, text) for text in product["copy"] for number in numbers(text) if number not in known]
+
+
+# --- Chinese copy --------------------------------------------------------------------------------------------
+
+
+def chinese_numbers(text: str) -> list[tuple[float, str]]:
+    """(number, unit in English or "") in a Chinese text, as figures or numerals: "60 盏", "六十盏", "两年", "双灯".
+
+    一 alone is left out, since it is an article as often as a number. A numeral in an idiom or in a weekday counts.
+    """
+    found = []
+    for match in NUMBER_ZH.finditer(text):
+        total = digit = 0
+        if match[0][0].isdigit():
+            total = float(match[0])
+        elif set(match[0]) == {"一"}:
+            continue
+        else:
+            for character in match[0]:
+                if character in POWERS_ZH:
+                    total, digit = total + (digit or 1) * POWERS_ZH[character], 0
+                else:
+                    digit = DIGITS_ZH[character]
+        unit = UNIT_ZH.match(text, match.end())
+        found.append((float(total + digit), UNITS_ZH[unit[1]] if unit else ""))
+    return found
+
+
+def chinese_unsupported(product: dict) -> list[tuple[float, str]]:
+    """(number, copy) where a piece of Chinese copy holds a number, or one with that unit, that the product has not."""
+    source = " ".join([product["name"], *product["attributes"].values(), f"{product['price']:g} EUR"])
+    known = {*numbers(source.replace("twice", "two times"))}
+    return [
+        (number, text)
+        for text in product["copy_zh"]
+        for number, unit in chinese_numbers(text)
+        if number not in known
+        or unit
+        and not re.search(rf"(?<![\d.]){number:g}(?: (?:x|to) [\d.]+)* ?{unit}\b", source)
+    ]
+
+
+def chinese_faults(product: dict) -> list[str]:
+    """What of the card's rules the Chinese copy of a product breaks, a word for each."""
+    texts = product["copy_zh"]
+    if not (isinstance(texts, list) and len(texts) == 2 and all(isinstance(t, str) and t == t.strip() for t in texts)):
+        return ["format"]
+    beside = r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%+℃][\u4e00-\u9fff]|  "
+    broken = {
+        "length": any(not 40 <= len(HAN.findall(text)) <= 90 for text in texts),
+        "brand": not any(product["name"].split()[0] in text for text in texts),
+        "simplified": any(text.encode("gb2312", "ignore").decode("gb2312") != text for text in texts),
+        "punctuation": any(re.search(r"[,;:!?()\"']|\.(?!\d)|[^。！？”]$", text) for text in texts),
+        "spaces": any(re.search(beside, text) for text in texts),
+        "forbidden": any(word in text for word in FORBIDDEN_ZH for text in texts),
+        "numbers": bool(chinese_unsupported(product)),
+    }
+    return [name for name, found in broken.items() if found]
 
 
 # --- the card ------------------------------------------------------------------------------------------------
@@ -155,12 +238,21 @@ def card(records: dict[str, list[dict]]) -> str:
     days = sorted(headline["date"] for headline in headlines)
     later = [pair for headline in records["later"] for pair in headline["entities"].items()]
     asked = Counter(ticket["article"] for ticket in tickets)
+    chinese = [product for product in products if "copy_zh" in product]
+    in_chinese = [text for product in chinese for text in product["copy_zh"]]
+    lengths = [len(HAN.findall(text)) for text in in_chinese]
     counts = {
         "products": f"{len(products):,}, each with two pieces of copy",
         "products by category": listing(Counter(product["category"] for product in products)),
         "attributes of a product": f"{min(sizes)} to {max(sizes)}, mean {sum(sizes) / len(sizes):.1f}",
         "prices, EUR": f"{prices[0]:.2f} to {prices[-1]:.2f}",
         "numbers in copy": f"{len(mentioned):,}; not in attributes, name or price: {n_wrong}",
+        "products with Chinese copy": f"{len(chinese)}: {listing(Counter(p['category'] for p in chinese))}",
+        "Chinese copy": f"{len(in_chinese)} texts of {min(lengths)} to {max(lengths)} Chinese characters, mean "
+        f"{sum(lengths) / len(lengths):.1f}; that share their first four: {chinese_openings(in_chinese)}",
+        "largest similarity of two Chinese texts": f"{similarities(in_chinese, 3)[0][0]:.2f}",
+        "numbers in Chinese copy": f"{sum(len(chinese_numbers(text)) for text in in_chinese)}; not in attributes, "
+        f"name or price: {sum(len(chinese_unsupported(product)) for product in chinese)}",
         "headlines": f"{len(headlines):,}; with two or more companies: {len(several)}",
         "headlines with unequal sentiments": f"{sum(len(s) > 1 for s in several)}; "
         f"positive and negative in one: {sum({'positive', 'negative'} <= s for s in several)}",

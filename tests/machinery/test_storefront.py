@@ -19,6 +19,8 @@ SPEC.loader.exec_module(storefront_card)
 RECORDS = {kind: data.storefront(kind) for kind in storefront_card.KINDS}
 PRODUCTS, HEADLINES, TICKETS = RECORDS["products"], RECORDS["headlines"], RECORDS["tickets"]
 ARTICLES, HOSTILE, LATER = RECORDS["articles"], RECORDS["hostile"], RECORDS["later"]
+IN_CHINESE = [product for product in PRODUCTS if "copy_zh" in product]
+CHINESE = [text for product in IN_CHINESE for text in product["copy_zh"]]
 TOPICS = {"results", "deals", "products", "people", "law", "work", "markets", "supply"}
 TEXTS = storefront_card.texts_of(RECORDS)
 
@@ -109,6 +111,8 @@ def test_there_is_as_much_as_promised():
     assert len(PRODUCTS) >= 72
     categories = Counter(product["category"] for product in PRODUCTS)
     assert len(categories) >= 12 and min(categories.values()) >= 5
+    in_chinese = Counter(product["category"] for product in IN_CHINESE)
+    assert set(in_chinese) == set(categories) and min(in_chinese.values()) >= 3
     assert len(TICKETS) + len(HOSTILE) >= 600
     intents = Counter(ticket["intent"] for ticket in TICKETS)
     assert len(intents) == 20 and min(intents.values()) >= 24
@@ -192,6 +196,72 @@ def test_an_invented_number_is_found():
 )
 def test_numbers_are_read_from_figures_and_words(text, expected):
     assert storefront_card.numbers(text) == expected
+
+
+# --- Chinese copy --------------------------------------------------------------------------------------------
+
+
+def test_chinese_copy_keeps_the_rules_of_the_card():
+    faults = {product["id"]: storefront_card.chinese_faults(product) for product in IN_CHINESE}
+    assert not {key: found for key, found in faults.items() if found}
+
+
+LAMP = {
+    "name": "Lumo Lamp",
+    "price": 34.9,
+    "attributes": {"power": "7 W", "size": "60 x 20 cm", "timer": "5 to 20 minutes, twice a day", "bulbs": "two"},
+}
+GLOW = "夜里回家，玄关先亮起来，像有人给你留了门。换鞋的工夫，汤也热好了，窗外的雨声听着都小了许多，夜还长着呢。"
+GOOD = [f"Lumo 灯：{GLOW}", GLOW + "功率七瓦，长 60 厘米，每天两次，每次 5 到 20 分钟，双灯泡，34.9 欧元。"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "faults"),
+    [
+        (GOOD, []),
+        (GOOD[:1], ["format"]),
+        ([GOOD[0], f" {GLOW}"], ["format"]),
+        (["Lumo 灯亮了。", GLOW], ["length"]),
+        ([GOOD[0], GLOW * 3], ["length"]),
+        ([GLOW, GLOW], ["brand"]),
+        ([GOOD[0], GLOW.replace("门", "門")], ["simplified"]),
+        ([GOOD[0], GLOW.replace("，", ",")], ["punctuation"]),
+        ([GOOD[0], GLOW[:-1]], ["punctuation"]),
+        ([GOOD[0], f"{GLOW}功率 7瓦。"], ["spaces"]),
+        ([f"Lumo灯：{GLOW}", GLOW], ["spaces"]),
+        *[
+            ([GOOD[0], f"{GLOW}{word}好灯。"], ["forbidden"])
+            for word in ("最", "第一", "国家级", "顶级", "唯一", "护眼")
+        ],
+        ([GOOD[0], f"{GLOW}百分之百好灯。"], ["forbidden", "numbers"]),
+        *[
+            ([GOOD[0], f"{GLOW}{wrong}。"], ["numbers"])
+            for wrong in ("功率 8 瓦", "三盏", "长 7 厘米", "二十一分钟", "两年", "35 欧元", "长 0 厘米", "十分好看")
+        ],
+    ],
+)
+def test_a_fault_in_chinese_copy_is_found(texts, faults):
+    assert storefront_card.chinese_faults({**LAMP, "copy_zh": texts}) == faults
+
+
+def test_chinese_numbers_are_read_with_their_units():
+    text = "两颗、双灯、二十四个小时，十二 厘米；一百二十年、3.5 公斤、一口气、A5、六十盏"
+    numbers = [2, 2, 24, 12, 120, 3.5, 5, 60]
+    assert storefront_card.chinese_numbers(text) == list(
+        zip(numbers, ["", "", "hours", "cm", "years", "kg", "", ""], strict=True)
+    )
+
+
+def test_chinese_copy_is_varied():
+    assert storefront_card.chinese_openings(CHINESE) == 0
+    similarity, *pair = storefront_card.similarities(CHINESE, 3)[0]
+    assert similarity < 0.15, pair
+
+
+def test_shared_openings_and_near_duplicates_in_chinese_are_found():
+    assert storefront_card.chinese_openings(["“再看一章”，他说。", "再看一，章。", "再看两章。"]) == 2
+    similarity, *pair = storefront_card.similarities([CHINESE[0], f"{CHINESE[0][:-1]}！", CHINESE[1]], 3)[0]
+    assert similarity > 0.9 and CHINESE[1] not in pair
 
 
 # --- varied --------------------------------------------------------------------------------------------------
