@@ -1,6 +1,7 @@
 """Widgets: a redraw changes the picture, quickly; where widgets do not work a still picture stands in."""
 
 import base64
+import datetime
 import html
 import io
 import math
@@ -13,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from aigc_course import widgets
+from aigc_course import sentiment, widgets
 
 REPO = Path(__file__).parents[2]
 ALT = re.compile('<img alt="([^"]*)" src="data:image/png;base64,([^"]+)"/?>')
@@ -260,3 +261,58 @@ def test_the_token_viewer_shows_tokens_and_follows_the_text(shown):
     for few in ({}, {"bytes": splitters["bytes"]}):
         with pytest.raises(ValueError, match=f"two tokenizers or more, not {len(few)}"):
             widgets.of("12_transformers").token_viewer(few, "a", alt="nothing")
+
+
+# --- products ------------------------------------------------------------------------------------------------
+
+HOSTILE = '<img onerror="alert(1)" src=x>'
+
+
+def newsroom():
+    firms = [f"Firm{chr(65 + i)}x" for i in range(12)]
+    records = [
+        {"title": f"{a} beats {b} in court", "entities": {a: "positive", b: "negative"}}
+        for a, b in zip(firms, firms[1:] + firms[:1], strict=True)
+    ]
+    rows = sentiment.rows([*records, *({"title": f"{a} names a date", "entities": {a: "neutral"}} for a in firms)])
+    return rows, np.array([row.label for row in rows])
+
+
+def test_the_reader_of_headlines_judges_each_company(shown):
+    rows, labels = newsroom()
+    model = sentiment.classifier().fit(rows, labels)
+    reader = widgets.of("22_market_sentiment").headline_reader(model, title="Orro beats Alm in court", names=["Orro"])
+    assert "<b>positive</b>" in reader.children[2].value and "negative" not in reader.children[2].value
+    reader.children[1].value = "Orro; Alm; Nobody"
+    said = reader.children[2].value
+    assert "<b>positive</b>" in said and "<b>negative</b>" in said and "is not in the headline" in said
+    reader.children[1].value = " ; "
+    assert "<b>" not in reader.children[2].value
+
+
+def test_the_reader_of_headlines_shows_no_live_html(shown):
+    rows, labels = newsroom()
+    model = sentiment.classifier().fit(rows, labels)
+    reader = widgets.of("22_market_sentiment").headline_reader(model, title="A beats B", names=["A"])
+    reader.children[0].value = f"{HOSTILE} beats B in court"
+    reader.children[1].value = f"{HOSTILE}; B"
+    assert "<img" not in reader.children[2].value and "&lt;img onerror" in reader.children[2].value
+
+
+def test_the_dashboard_rings_where_the_sum_reaches_the_threshold(shown):
+    row = sentiment.Row(f"{HOSTILE} falls again", HOSTILE, (), 0)
+    weights = {who: {-1: np.array([1.0, -0.5, -1.0]), 1: np.array([-1.0, -0.5, 1.0])} for who in ("people", "model")}
+    board = widgets.of("22b_alerts").dashboard(
+        [row] * 6, np.arange(0, 60, 10), {"people": np.array([2, 0, 0, 0, 1, 1]), "model": np.ones(6, int)},
+        {HOSTILE: range(6), "Firm": range(3)}, weights=weights, first_day=datetime.date(2026, 1, 5),
+    )  # fmt: skip
+    page = board.children[3]
+    assert "1 alarm, the last one for the worse" in page.value
+    assert page.value.count("<td>negative</td>") == 3 and "2026-01-15" in page.value  # those behind it, no other
+    assert "<img onerror" not in page.value and "&lt;img onerror" in page.value
+    board.children[2].value = 4.0
+    assert "No alarm" in page.value
+    board.children[1].value = "model"
+    assert "No alarm" in page.value and "<td>neutral</td>" in page.value
+    board.children[0].value = "Firm"
+    assert page.value.count("<tr>") == 4

@@ -18,7 +18,7 @@ REPO = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 OPTIONS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
-PAGES = ("00_start_here", "03_vae", "11b_writing")
+PAGES = ("00_start_here", "03_vae", "11b_writing", "22b_alerts")
 TROUBLE = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
 CELLS = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputPrompt"
 FINISHED = """([cells, trouble]) => {
@@ -196,13 +196,14 @@ SQUARE = "_ = widgets.explore(lambda n: f'<b>{n} squared is {n * n}</b>', alt='a
 
 
 @pytest.fixture
-def app(tmp_path):
-    """The address of `aigc-course app` with a notebook of its own, and the server's process."""
+def app(tmp_path, request):
+    """The address of `aigc-course app` with a notebook of its own, or a page, and the server's process."""
     pytest.importorskip("voila", reason="Voilà is not installed")
-    cells = {"setup": "from aigc_course import widgets", "aside": "1 / 0", "product": SQUARE}
-    path = small_course.notebook(tmp_path / "square.ipynb", **cells)
-    small_course.tag(path, "app", "setup", "product")
-    command = [sys.executable, "-m", "aigc_course.backstage.cli", "app", str(path), "--no-browser"]
+    if (what := getattr(request, "param", None)) is None:
+        cells = {"setup": "from aigc_course import widgets", "aside": "1 / 0", "product": SQUARE}
+        what = small_course.notebook(tmp_path / "square.ipynb", **cells)
+        small_course.tag(what, "app", "setup", "product")
+    command = [sys.executable, "-m", "aigc_course.backstage.cli", "app", str(what), "--no-browser"]
     log = tmp_path / "app.log"
     with log.open("w") as stream:
         env = environment(tmp_path, REPO)
@@ -246,4 +247,26 @@ def test_an_app_shows_the_product_and_no_code(app, browser):
     finally:
         (REPO / "build").mkdir(exist_ok=True)
         page.screenshot(path=REPO / "build" / "browser-app.png")
+        page.close()
+
+
+@pytest.mark.parametrize("app", ["22b"], indirect=True)
+def test_the_dashboard_opens_as_an_app_and_answers_at_once(app, browser):
+    page = browser.new_page(viewport={"width": 1300, "height": 1000})
+    page.set_default_timeout(300_000)
+    try:
+        page.goto(app[0])
+        handle, picture = page.locator(".widget-slider .noUi-handle"), page.locator(".widget-vbox img")
+        handle.wait_for()
+        seconds = []
+        for press in (*[lambda: handle.press("ArrowRight")] * 3, page.get_by_text("model", exact=True).click):
+            before, started = picture.get_attribute("src"), time.monotonic()
+            press()
+            assert changes(picture, before, page)
+            seconds.append(time.monotonic() - started)
+        assert min(seconds) < 1, "a person waits for it"
+        assert "alarm" in page.locator(".widget-vbox").inner_text() and page.locator(".widget-vbox table").count() == 1
+        assert page.locator(TROUBLE).all_inner_texts() == []
+    finally:
+        page.screenshot(path=REPO / "build" / "browser-app-22b.png")
         page.close()
