@@ -307,6 +307,8 @@ def test_the_dashboard_rings_where_the_sum_reaches_the_threshold(shown):
         {HOSTILE: range(6), "Firm": range(3)}, weights=weights, first_day=datetime.date(2026, 1, 5),
     )  # fmt: skip
     page = board.children[3]
+    assert "No alarm" in page.value  # at the first threshold
+    board.children[2].value = 3.0
     assert "1 alarm, the last one for the worse" in page.value
     assert page.value.count("<td>negative</td>") == 3 and "2026-01-15" in page.value  # those behind it, no other
     assert "<img onerror" not in page.value and "&lt;img onerror" in page.value
