@@ -302,7 +302,9 @@ def _tensor(value: Any) -> Tensor:
     try:
         with torch.device("cpu"):
             value = float(value) if isinstance(value, (numbers.Rational, decimal.Decimal)) else value
-            tensor = torch.as_tensor(value.copy() if type(value).__module__ == "numpy" else value).detach()
+            if type(value).__module__ == "numpy":  # numbers as objects are numbers, as of np.frompyfunc
+                value = value.astype(float) if value.dtype == object else value.copy()
+            tensor = torch.as_tensor(value).detach()
     except Exception:
         raise Wrong(f"your function must return one tensor or number; it returns `{text_of(value)}`.") from None
     if tensor.is_complex() or tensor.dtype == torch.bool:

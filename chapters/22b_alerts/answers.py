@@ -170,6 +170,7 @@ RIGHT = {
         watch_mixed,
         lambda scores, h: tuple(watch_numpy(scores, h)),
         lambda scores, h: torch.tensor(watch_numpy(scores.double(), h)).to(torch.bfloat16),
+        lambda scores, h: np.array([float(S) for S in watch_numpy(scores, h)], dtype=object),
     ],
     "22b.3": [
         by_inverse,

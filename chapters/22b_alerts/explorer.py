@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw
 
 from aigc_course import sentiment, widgets
 from aigc_course.plumbing.console import img
-from aigc_course.plumbing.controls import png
 
 COLOURS = {-1: (213, 94, 0), 1: (0, 114, 178)}  # for the worse, for the better
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 760, 250, 46, 26, 12
@@ -33,7 +32,7 @@ def dashboard(
         sums = {sign: sentiment.cusum(score[judged], threshold) for sign, score in weights[judge].items()}
         alarms = sorted((i, sign) for sign, (_, found) in sums.items() for i in found)
         alt = f"The sums for {company}, with {len(alarms)} alarms at a threshold of {threshold:.1f}."
-        return img(png(_chart(day, sums, threshold, int(days.max())), height=HEIGHT), alt) + _table(
+        return img(widgets.png(_chart(day, sums, threshold, int(days.max())), height=HEIGHT), alt) + _table(
             [rows[i] for i in places], judged, day, alarms, sums, first_day
         )
 
