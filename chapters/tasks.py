@@ -16,7 +16,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aigc_course.plumbing.grading import NotAttempted, Wrong, call, fenced, noise, number_of, text_of, told, usage
+from aigc_course.plumbing.grading import (
+    NotAttempted,
+    TooLong,
+    Wrong,
+    call,
+    fenced,
+    noise,
+    number_of,
+    text_of,
+    told,
+    usage,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -190,8 +201,10 @@ class Function:
         if not huge and not _same(got[0], _number(_tensor(call(answer, truth, cases[0], seed=1)), due[0])):
             raise Wrong("your function gives other values when called again: it must use nothing but its arguments.")
         if not all(map(_same, got, due)):
-            with fenced(0):
+            found = ""  # what is tried now, the answer need not survive: it ends on the cases
+            with contextlib.suppress(TooLong), fenced(0):
                 found = not huge and (self._name(cases, raw, due) or _unused(answer, truth, names, cases))
+            with fenced(0):
                 raise Wrong(found or _difference(names, cases, got, due))
         for sentence, edges in self.edges.items():
             for case in map(_arguments, edges):

@@ -54,7 +54,7 @@ def answer_1(truth):
         "rounded too far: three decimals are asked for.": 0.62,
         "this is one minus a score: hits count, not errors.": (1 - truth, 1 - r),
     }  # fmt: skip
-    return tasks.Number(0.0005, mistakes, begin="Begin with precision and recall of each class.", low=0, high=1)
+    return tasks.Number(0.0005, mistakes, begin="Begin with the hits of each class.", low=0, high=1)
 
 
 @exercise(

@@ -220,6 +220,17 @@ def test_an_answer_that_never_ends_is_stopped(number, answer, monkeypatch):
     assert time.process_time() - begin < 5
 
 
+def test_a_search_for_the_mistake_that_takes_too_long_is_not_the_answers_fault(monkeypatch):
+    def waits(p, x, h):  # ends where the probabilities sum to 1, as in all cases; the search tries others, too
+        while float(p.sum()) > 1.5:
+            pass
+        return 1.25
+
+    monkeypatch.setattr(grading, "SECONDS", 1.0)
+    result = check("22b.3", waits)
+    assert result.status == "wrong" and "never ends" not in result.message and "it returns [1.25]" in result.message
+
+
 def test_what_pytorch_imports_for_a_gradient_is_imported_before_the_clock_starts():
     """An import that the clock cut off left half a module, and right answers were refused from then on."""
     code = (
