@@ -264,6 +264,156 @@ def test_shared_openings_and_near_duplicates_in_chinese_are_found():
     assert similarity > 0.9 and CHINESE[1] not in pair
 
 
+# --- Chinese names and attributes ----------------------------------------------------------------------------
+
+
+NUMERALS = "[" + "".join([*storefront_card.DIGITS_ZH, *storefront_card.POWERS_ZH]).replace("一", "") + "]"
+INITIALS = re.compile(r"(?<![A-Za-z])[A-Z](?:[A-Z0-9+]|-(?=[A-Z]))+")  # LED, USB-C, DAB+, A5; not the units W and Nm
+
+
+def english_numbers(text):
+    """(number, unit as in the table or ""), as `chinese_numbers` gives them: "two motors" and "twice" count, "one" not.
+
+    A range or a size has its unit at the last number, in English as in Chinese.
+    """
+    figures = {"twice": 2, **storefront_card.NUMBERS, **storefront_card.TENS}
+    text = re.sub("[A-Za-z]+", lambda word: str(figures.get(word[0].lower(), word[0])), text)
+    units = set(storefront_card.UNITS_ZH.values())
+    return [
+        (float(m[0]), next((unit for unit in units if re.match(rf" ?{unit}\b", text[m.end() :])), ""))
+        for m in re.finditer(r"\d+(?:\.\d+)?", text)
+    ]
+
+
+def sheet_faults(product):
+    """What of the card's rules `name_zh` and `attributes_zh` of a product break, a word for each."""
+    name, chinese = product.get("name_zh"), product.get("attributes_zh")
+    if not is_text(name) or not isinstance(chinese, dict) or not all(map(is_text, [*chinese, *chinese.values()])):
+        return ["format"]
+    pairs = [(product["name"], name), *zip(product["attributes"].values(), chinese.values(), strict=False)]
+    texts = [name, *chinese, *chinese.values()]
+    beside = r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%+℃][\u4e00-\u9fff]|  "
+    broken = {
+        "facts": len(chinese) != len(product["attributes"]),
+        "name": not re.fullmatch(rf"{re.escape(product['name'].split()[0])} [\u4e00-\u9fff]+", name),
+        "keys": not all(re.fullmatch("[\u4e00-\u9fff]+", key) for key in chinese),
+        "numbers": any(sorted(english_numbers(a)) != sorted(storefront_card.chinese_numbers(b)) for a, b in pairs),
+        "numerals": any(re.search(NUMERALS, value) for value in chinese.values()),
+        "initials": any(set(INITIALS.findall(a)) != set(INITIALS.findall(b)) for a, b in pairs),
+        "yes": any(value in ("是", "否", "有") for value in chinese.values()),
+        "forbidden": any(word in text for word in storefront_card.FORBIDDEN_ZH for text in texts),
+        "simplified": any(text.encode("gb2312", "ignore").decode("gb2312") != text for text in texts),
+        "punctuation": any(re.search(r"[,;:!?()\"'。=]|\.(?!\d)", text) for text in texts),
+        "spaces": any(re.search(beside, text) for text in texts),
+    }
+    return [fault for fault, found in broken.items() if found]
+
+
+def test_chinese_names_and_attributes_keep_the_rules_of_the_card():
+    faults = {product["id"]: sheet_faults(product) for product in IN_CHINESE}
+    assert len(faults) >= 36 and not {key: found for key, found in faults.items() if found}
+    fields = ("name_zh", "attributes_zh", "copy_zh")
+    assert all(len({field in product for field in fields}) == 1 for product in PRODUCTS), "all three or none"
+    assert len({product["name_zh"] for product in IN_CHINESE}) == len(IN_CHINESE)
+
+
+def test_an_english_key_has_one_chinese_key_and_that_is_no_other_key_s():
+    pairs = {pair for p in IN_CHINESE for pair in zip(p["attributes"], p["attributes_zh"], strict=True)}
+    assert len(pairs) == len({english for english, _ in pairs}) == len({chinese for _, chinese in pairs}) > 90
+
+
+def test_a_colour_in_chinese_is_the_word_of_the_chinese_copy():
+    colours = [(p["attributes_zh"]["颜色"], "".join(p["copy_zh"])) for p in IN_CHINESE if "colour" in p["attributes"]]
+    assert len(colours) >= 15 and not [colour for colour, copy in colours if colour.removesuffix("色") not in copy]
+
+
+def test_what_the_chinese_attributes_say_may_stand_in_chinese_copy():
+    """The check of copy, which looks the numbers up in English, knows them all; a template may write them out."""
+    for p in IN_CHINESE:
+        lines = [p["name_zh"], *(f"{key} {value}" for key, value in p["attributes_zh"].items())]
+        assert not storefront_card.chinese_unsupported({**p, "copy_zh": lines}), p["id"]
+
+
+SHEET = {
+    "name": "Lumo Two-way Lamp",
+    "attributes": {"power": "7 W LED", "timer": "5 to 20 minutes, twice a day", "switch": "one", "dishwasher": "yes"},
+    "name_zh": "Lumo 双向灯",
+    "attributes_zh": {"功率": "7 瓦 LED", "定时": "5 到 20 分钟，每天 2 次", "开关": "一个", "洗碗机": "可用"},
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "old", "new", "faults"),
+    [
+        ("attributes_zh", "7 瓦", "7 瓦", []),
+        ("attributes_zh", "可用", "", ["format"]),
+        ("attributes_zh", "可用", "可用 ", ["format"]),
+        ("name_zh", "Lumo 双向灯", "", ["format"]),
+        ("name_zh", "Lumo", "Luma", ["name"]),
+        ("name_zh", "Lumo ", "", ["name"]),
+        ("name_zh", "Lumo ", "Lumo", ["name", "spaces"]),
+        ("name_zh", "双向", "三向", ["numbers"]),
+        ("name_zh", "双向", "", ["numbers"]),
+        ("name_zh", "双向灯", "第一双向灯", ["forbidden"]),
+        ("attributes_zh", "功率", "power", ["keys"]),
+        ("attributes_zh", "洗碗机", "功率", ["facts", "numbers", "initials"]),  # a key given twice: one is gone
+        ("attributes_zh", "7 瓦", "8 瓦", ["numbers"]),
+        ("attributes_zh", "7 瓦", "7.5 瓦", ["numbers"]),
+        ("attributes_zh", "7 瓦", "70 瓦", ["numbers"]),
+        ("attributes_zh", "7 瓦", "7 伏", ["numbers"]),
+        ("attributes_zh", "7 瓦", "7", ["numbers"]),
+        ("attributes_zh", "7 瓦 ", "", ["numbers"]),
+        ("attributes_zh", "5 到 20", "20", ["numbers"]),
+        ("attributes_zh", "，每天 2 次", "", ["numbers"]),
+        ("attributes_zh", "可用", "可用 2 次", ["numbers"]),
+        ("attributes_zh", "一个", "1 个", ["numbers"]),
+        ("attributes_zh", "2 次", "两次", ["numerals"]),
+        ("attributes_zh", "2 次", "三次", ["numbers", "numerals"]),
+        ("attributes_zh", " LED", "", ["initials"]),
+        ("attributes_zh", "一个", "USB-C", ["initials"]),
+        ("attributes_zh", "可用", "是", ["yes"]),
+        *[
+            ("attributes_zh", "可用", f"{word}可用", ["forbidden"])
+            for word in ("最", "第一", "顶级", "国家级", "极致", "唯一")
+        ],
+        ("attributes_zh", "开关", "開關", ["simplified"]),
+        ("attributes_zh", "，", ", ", ["punctuation"]),
+        ("attributes_zh", "7 瓦", "7瓦", ["spaces"]),
+    ],
+)
+def test_a_fault_in_chinese_names_and_attributes_is_found(field, old, new, faults):
+    if field == "name_zh":
+        changed = SHEET["name_zh"].replace(old, new)
+    else:
+        changed = {key.replace(old, new): value.replace(old, new) for key, value in SHEET["attributes_zh"].items()}
+    assert old == new or changed != SHEET[field]
+    assert sheet_faults({**SHEET, field: changed}) == faults
+
+
+def test_every_number_of_the_chinese_attributes_is_watched():
+    watched = 0
+    for p in IN_CHINESE:
+        for key, value in p["attributes_zh"].items():
+            for m in re.finditer(r"\d+(?:\.\d+)?", value):
+                for other in (f"{float(m[0]) + 1:g}", ""):
+                    changed = value[: m.start()] + other + value[m.end() :]
+                    found = sheet_faults({**p, "attributes_zh": {**p["attributes_zh"], key: changed.strip()}})
+                    assert "numbers" in found or "format" in found, (p["id"], key, changed)
+                watched += 1
+    assert watched == sum(len(english_numbers(value)) for p in IN_CHINESE for value in p["attributes"].values()) > 120
+
+
+def test_english_numbers_are_read_with_their_units():
+    text = "60 x 20 cm open, 3.5 minutes for 1 litre, twice a day, two motors, 2 m textile, 7 W LED, A5, one"
+    assert english_numbers(text) == [
+        (60, ""), (20, "cm"), (3.5, "minutes"), (1, "litres?"), (2, ""), (2, ""), (2, "m"), (7, "W"), (5, "")
+    ]  # fmt: skip
+    for product in PRODUCTS:  # no compound ("sixty-two") that the two would read otherwise
+        for value in product["attributes"].values():
+            found = [number for number, _ in english_numbers(value)]
+            assert found == storefront_card.numbers(value.replace("twice", "two times")), product["id"]
+
+
 # --- varied --------------------------------------------------------------------------------------------------
 
 
