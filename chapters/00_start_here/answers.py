@@ -12,6 +12,11 @@ def in_place(z_a, z_b, t):
     return z_a
 
 
+def on_a_sphere(a, b, t):
+    angle = torch.acos(((a / a.norm()) * (b / b.norm())).sum().clamp(-1, 1))
+    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+
+
 RIGHT = {
     "00.1": [
         torch.lerp,
@@ -38,6 +43,8 @@ WRONG = {
         (lambda a, b, t: a * math.cos(t * math.pi / 2) + b * math.sin(t * math.pi / 2), "weights must add up to 1"),
         (lambda a, b, t: a.pow(1 - t) * b.pow(t), "both parts are added"),
         (lambda a, b, t: a + t * b, "keeps its full weight"),
+        (lambda a, b, t: 1 - t * a + t * b, "Is a bracket missing"),
+        (on_a_sphere, "the way is straight"),
         (lambda a, b, t: torch.lerp(a, b, t) if 0 < t < 1 else a, "it returns"),
         (lambda a, b, t: (1 - t**0.5) * a + t**0.5 * b, "not its root"),
         (lambda a, b, t: a + round(t) * (b - a), "is t used, and not rounded"),

@@ -18,6 +18,18 @@ def interpolate(z_a, z_b, t):
     praise="Every point of the straight line from z_a to z_b comes out, for any shape.",
 )
 def interpolate(truth):
+    def on_a_sphere(late, **how):  # late: the lengths divide after the sum
+        def interpolated(a, b, t):
+            lengths = [(z * z).sum(**how).sqrt() for z in (a, b)]
+            if late:
+                cosine = (a * b).sum(**how) / (lengths[0] * lengths[1])
+            else:
+                cosine = (a / lengths[0] * (b / lengths[1])).sum(**how)
+            angle = cosine.clamp(-1, 1).acos()
+            return ((1 - t) * angle).sin() / angle.sin() * a + (t * angle).sin() / angle.sin() * b
+
+        return interpolated
+
     return tasks.Function(
         cases=[
             (noise(4, 3), noise(4, 3, seed=1), 0.25),
@@ -40,7 +52,9 @@ def interpolate(truth):
                 lambda a, b, t: a + round(t) * (b - a),
                 lambda a, b, t: a + int(t) * (b - a),
             ),
-            "the way is walked at an even pace: t enters as it is, not squared, not its root, not bent or scaled.": (
+            "the way is straight, at an even pace: t enters as it is, not squared, not its root, not bent or scaled.": (
+                *(on_a_sphere(late) for late in (True, False)),
+                *(on_a_sphere(late, dim=-1, keepdim=True) for late in (True, False)),
                 lambda a, b, t: a + t**2 * (b - a),
                 lambda a, b, t: a + t**0.5 * (b - a),
                 lambda a, b, t: a + (1 - (1 - t) ** 2) * (b - a),
@@ -58,8 +72,10 @@ def interpolate(truth):
                 lambda a, b, t: b + t * (b - a),
             ),
             "one of the two parts is missing.": (lambda a, b, t: (1 - t) * a, lambda a, b, t: t * b),
-            "the two weights must add up to 1, and both parts are added.": (
+            "the two weights must add up to 1, and both parts are added. Is a bracket missing?": (
                 lambda a, b, t: t * (a + b),
+                lambda a, b, t: 1 - t * a + t * b,
+                lambda a, b, t: (1 - t) * (a + t * b),
                 lambda a, b, t: (1 - t) * a - t * b,
                 lambda a, b, t: (1 - t) ** 0.5 * a + t**0.5 * b,
                 lambda a, b, t: (1 - t) ** 2 * a + t**2 * b,

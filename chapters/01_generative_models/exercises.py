@@ -139,11 +139,10 @@ def mixture_log_prob(truth):
     cases += [(noise(4, seed=8), [1.0], [0.5], [2.0]), ([0.0, 1.0], [0.25, 0.75], [0.0, 1.0], [1.0, 0.5])]
     far = "right near the middle only: far away each density underflows to 0. Stay on the log scale, point by point."
     mistakes = {
-        "the weights pi are missing, or all equal.": (
+        "the weights `pi` are missing, all equal, or taken for logits or the number π (`math.pi`):"
+        " their logarithm is added, as it is.": (
             lambda x, pi, mu, s: parts(x, mu, s).logsumexp(1),
             lambda x, pi, mu, s: parts(x, mu, s).logsumexp(1) - math.log(len(pi)),
-        ),
-        "`pi` are weights, neither logits nor the number π (`math.pi`): their logarithm is added, as it is.": (
             lambda x, pi, mu, s: (pi + parts(x, mu, s)).logsumexp(1),
             lambda x, pi, mu, s: (pi * parts(x, mu, s)).logsumexp(1),
             lambda x, pi, mu, s: truth(x, pi.softmax(0), mu, s),
@@ -165,12 +164,17 @@ def mixture_log_prob(truth):
         "log sigma or ½ log 2π is missing, or comes with another factor: both are subtracted once.": (
             mixture(log_sigma=0), mixture(constant=0), mixture(log_sigma=0, constant=0), mixture(log_sigma=-1),
             mixture(constant=-1), mixture(constant=2), mixture(log_sigma=0.5), mixture(log_sigma=2),
+            lambda x, pi, mu, s: mixture(constant=len(mu))(x, pi, mu, s),
         ),
         "the part with the square is wrong: its factor is -½, and sigma divides all of what is squared.": (
             mixture(square=-1.0), mixture(square=0.5),
             *(lambda x, pi, mu, s, power=power: (pi.log() + parts(x, mu, s, square=-0.5 * s**power)).logsumexp(1)
               for power in (1, 2)),
             lambda x, pi, mu, s: (pi.log() + parts(x, mu * s, s)).logsumexp(1),
+        ),
+        "the largest term was subtracted for safety; add it again at the end.": (
+            lambda x, pi, mu, s: truth(x, pi, mu, s) - (pi.log() + parts(x, mu, s)).amax(1),
+            lambda x, pi, mu, s: truth(x, pi, mu, s) - (pi.log() + parts(x, mu, s)).max(),
         ),
         far: (
             lambda x, pi, mu, s: (pi.log() + parts(x, mu, s)).exp().sum(1).log(),
@@ -217,11 +221,14 @@ def flow_log_prob(truth):
             flow(log_det=lambda a: 2 * a.abs().log().sum()), flow(log_det=lambda a: a.abs().prod()),
             flow(log_det=lambda a: a.abs().sum()), flow(log_det=lambda a: len(a) * a.abs().log().sum()),
             lambda x, a, b: flow(log_det=lambda a: 0)(x, a, b) / a.abs().prod(),
+            flow(log_det=lambda a: a.abs().sum().log()),
+            lambda x, a, b: flow(log_det=lambda a: len(x) * a.abs().log().sum())(x, a, b),
         ),
         "z is not the way back from x: first b is subtracted, then a divides.": (
             flow(z=lambda x, a, b: a * x + b), flow(z=lambda x, a, b: x - b), flow(z=lambda x, a, b: x / a),
             flow(z=lambda x, a, b: (x + b) / a), flow(z=lambda x, a, b: x / a - b), flow(z=lambda x, a, b: x),
-            flow(z=lambda x, a, b: x - b / a),
+            flow(z=lambda x, a, b: x - b / a), flow(z=lambda x, a, b: (x - a) / b),
+            lambda x, a, b: truth(x, b, a),
             flow(z=lambda x, a, b: a * x + b, log_det=lambda a: -a.abs().log().sum()),
             flow(z=lambda x, a, b: x, log_det=lambda a: 0),
         ),
@@ -229,8 +236,8 @@ def flow_log_prob(truth):
             flow(constant=0), lambda x, a, b: flow(constant=0)(x, a, b) - half_log, flow(constant=2 * half_log),
             flow(constant=-half_log), flow(factor=-1), flow(factor=0.5),
         ),
-        "a is used as the variance: it scales z, so it is the standard deviation.":
-            lambda x, a, b: truth(x, a.abs().sqrt(), b),
+        "a is used as the variance, or is squared: it scales z, so it is the standard deviation.":
+            (lambda x, a, b: truth(x, a.abs().sqrt(), b), lambda x, a, b: truth(x, a**2, b)),
         "the sum runs over the batch, or the dimensions are averaged; add up over the dimensions.": (
             lambda x, a, b: (-0.5 * ((x - b) / a) ** 2 - half_log - a.abs().log()).sum(0),
             lambda x, a, b: (-0.5 * ((x - b) / a) ** 2 - half_log - a.abs().log()).mean(1),

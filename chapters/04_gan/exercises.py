@@ -51,13 +51,18 @@ def answer_2(truth):
             (real + fake, (real + fake) / 8, real / 8 + 7 / 8 * fake),
         "the size is right, the sign is not: both logarithms are of numbers below 1.": -truth,
         "this is the value where p_g equals p; a collapsed generator is told apart.": (-2 * two, -two),
-        "nats take the natural logarithm; this has base 2 or 10.": (truth / two, truth / math.log(10)),
+        "nats take the natural logarithm; this has base 2 or 10, or is rounded too far: three"
+        " decimals.":
+            (truth / two, truth / math.log(10), -0.39, -0.4),
         "D* on the mode is p / (p + p_g) = (1/8) / (1/8 + 1), which is neither 1/8 nor 1/2; 1 - D* is the large one.":
             (math.log(1 / 8) / 8 + math.log(7 / 8), fake / 8 + real, -two * 9 / 8),
-        "this is the JSD between p and p_g, or twice that; V is 2 JSD - 2 log 2.": (truth + 2 * two, truth / 2 + two),
-        "this is D* on the mode, or 1 - D* there. Put it into V.": (1 / 9, 8 / 9),
+        "this is the JSD of p and p_g, or twice that, or a 2 is missing; V is 2 JSD - 2 log 2.":
+            (truth + 2 * two, truth / 2 + two, truth / 2 - two, truth + two),
+        "this is D*, 1 - D* or log D* on the mode, or KL(p_g || p) = log 8. Put D* into V.":
+            (1 / 9, 8 / 9, real, 3 * two),
     }  # fmt: skip
-    return tasks.Number(0.0006, mistakes, begin="Write down D* on the mode and elsewhere, then both means.", high=0)
+    begin = "Write down D* on the mode and elsewhere, then both means."
+    return tasks.Number(0.0005, mistakes, begin, high=0)  # -0.393 is what D* = 1/8 gives
 
 
 @exercise(
@@ -74,7 +79,7 @@ def my_generator_loss(logits):
     praise="The loss of Goodfellow et al. (2014), section 3, and it does not overflow.",
 )
 def my_generator_loss(truth):
-    cases = [(2 * noise(8),), (noise(1),), (3 * noise(6, seed=1),), ([0.5, 1.0],), ([0.0, 2.0],)]
+    cases = [(2 * noise(8),), (noise(1),), (3 * noise(6, seed=1),), ([0.5, 1.0],)]
     overflow = (
         "right for small logits only: where the sigmoid rounds to 0 or exp overflows, it is infinite or cut off, and so"
     )
@@ -82,8 +87,11 @@ def my_generator_loss(truth):
     mistakes = {
         "this is E log(1 - D), the saturating loss; its slope is near 0 where D is.": lambda x: -truth(-x),
         "this is -E log(1 - D): it falls as the discriminator gets surer of a fake.": lambda x: truth(-x),
-        "the logarithm is missing.":
-            (lambda x: -x.sigmoid().mean(), lambda x: (1 - x.sigmoid()).mean(), lambda x: x.sigmoid().mean()),
+        "the logarithm is missing: this is the mean of a probability, or another GAN's loss.": (
+            lambda x: -x.sigmoid().mean(), lambda x: (1 - x.sigmoid()).mean(),
+            lambda x: x.sigmoid().mean(), lambda x: (x.sigmoid() - 1).square().mean(),
+            lambda x: (x - 1).square().mean(), lambda x: (1 - x).clamp(min=0).mean(),
+        ),
         "the logits are averaged, not the losses (ending there it is the critic's of chapter 06); asked for is -E log"
         " sigmoid(l).": (lambda x: -x.mean(), lambda x: x.mean(), lambda x: truth(x.mean()[None])),
         "the values are added up; take the mean over the batch.": lambda x: truth(x) * len(x),
@@ -96,9 +104,10 @@ def my_generator_loss(truth):
             lambda x: -x.sigmoid().log().clamp(min=-100).mean(), lambda x: truth(x.clamp(-20, 20)),
         ),
     }  # fmt: skip
-    edges = {overflow: [([-300.0, 200.0, 1.0],), ([300.0, -60.0],), ([-1000.0, 2.0],)]}
-    branch = "It is wrong for large logits: does a branch that `torch.where` drops overflow there? 0 times inf is NaN."
-    return tasks.Function(cases, mistakes, edges, gradients={"logits": ""}, at_edges=branch)
+    far = [([-300.0, 200.0, 1.0],), ([300.0, -60.0],), ([-1000.0, 2.0],), ([0.0, 2.0],)]
+    branch = "It is wrong for large logits or at 0: does a branch that `torch.where` drops overflow"
+    branch += ", or have `abs` and `clamp` a kink there?"
+    return tasks.Function(cases, mistakes, {overflow: far}, {"logits": ""}, at_edges=branch)
 
 
 @exercise(
@@ -141,19 +150,28 @@ def my_count_modes(truth):
         cloud([50] * 5, [1.0] * 5, 0.1, 3),
         cloud([0] * 8, [1.0] * 8, 0.05, 4, 100),
         cloud([1, 1], [0.5, 0.5], 0.5, 5, 98),
-        cloud([3, 2, 1, 2], [1.0] * 4, 0.1, 6, 142),  # 1 % of 150 are 1.5 samples
+        cloud([3, 2, 1, 2], [1.0] * 4, 0.1, 6, 132),  # 1 % of 140 are 1.4 samples
         ([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]], [[0.0, 0.0], [4.0, 0.0]], 0.5),
         ([[2.5, 2.5], [10.0, 3.4], [22.9, 0.0], [31.9, 0.0]], [[0.0, 0.0], [10.0, 0.0], [20.0, 0.0], [30.0, 0.0]], 1.0),
         ([[1.8, -1.8], [8.8, 0.0], [0.0, 9.5]], [[0.0, 0.0], [7.0, 0.0], [0.0, 7.0]], 0.7),
+        ([[1.5, 0.0]], [[0.0, 0.0], [4.0, 0.0]], 0.5),  # on the edge
     ]
     overlap = (
         "right for modes that lie apart only: a sample may lie within 3 std of several centres, and counts for each."
     )
     mistakes = {
-        "the radius is three standard deviations.":
-            (count(lambda std: std), count(lambda std: 2 * std), count(lambda std: 3), count(lambda std: 3 * std**2)),
-        "the squared distance is compared with 3 std.":
-            (count(power=2), count(lambda std: 3 * std**2, power=2)),
+        "near a centre is a disc of three standard deviations, its edge too: no other radius, no"
+        " square.": (
+            count(lambda std: std), count(lambda std: 2 * std), count(lambda std: 3),
+            count(lambda std: 3 * std**2),
+            lambda x, c, std: (3 * std > torch.cdist(x, c)).double().mean(0).ge(0.01).sum(),
+            *(lambda x, c, s, p=p: (torch.cdist(x, c, p) <= 3 * s).float().mean(0).ge(0.01).sum()
+              for p in (1, math.inf)),
+        ),
+        "the squared distance is compared with 3 std, 3 std² or 9 std: square all of 3 std.": (
+            count(power=2), count(lambda std: 3 * std**2, power=2),
+            count(lambda std: 9 * std, power=2),
+        ),
         "each sample is given to its nearest mode, however far away; only those within 3 std count.":
             lambda x, c, std: (nearest(x, c).double().mean(0) >= 0.01).sum(),
         "the threshold is 1 % of all samples: not one sample, nor more than 1 %, nor another share.": (
@@ -162,6 +180,10 @@ def my_count_modes(truth):
             count(enough=lambda near: near.double().mean(0) > 0.01),
             count(enough=lambda near: near.sum(0) >= len(near) // 100),
             count(enough=lambda near: near.sum(0) >= 10),
+            count(enough=lambda near: near.sum(0) > 1),
+            count(enough=lambda near: near.double().mean(0) >= 0.05),
+            count(enough=lambda near: near.double().mean(0) >= 1),
+            count(enough=lambda near: near.sum(0) >= round(len(near) / 100)),
         ),
         "this is the share of the modes, or the number of those that are missing; their number is asked for.":
             (lambda x, c, std: truth(x, c, std) / len(c), lambda x, c, std: len(c) - truth(x, c, std)),
@@ -169,8 +191,10 @@ def my_count_modes(truth):
             count(enough=lambda near: near.any(1)), count(enough=lambda near: near.double().mean(1) >= 0.01),
             lambda x, c, std: (torch.cdist(x, c) <= 3 * std).any(1).double().mean(),
         ),
-        "this has one number for each mode; how many of them reach 0.01?":
+        "this has one number for each mode; how many of them reach 1 % of all samples?": (
             lambda x, c, std: (torch.cdist(x, c) <= 3 * std).double().mean(0),
+            lambda x, c, std: (torch.cdist(x, c) <= 3 * std).sum(0),
+        ),
         overlap: lambda x, c, std: (torch.nn.functional.one_hot(torch.cdist(x, c).argmin(1), len(c)).double()
                                     * (torch.cdist(x, c) <= 3 * std)).mean(0).ge(0.01).sum(),
     }  # fmt: skip
@@ -212,16 +236,24 @@ def my_r1_penalty(truth):
 
     curved.weight, bowl.weight = weight, torch.ones((), requires_grad=True)
 
-    def slopes(d, x):
+    def slopes(d, x, of=lambda logit: logit):
         x = x.detach().requires_grad_()
         with torch.enable_grad():
-            return torch.autograd.grad(d(x).sum(), x)[0].flatten(1)
+            return torch.autograd.grad(of(d(x)).sum(), x)[0].flatten(1)
 
-    cases = [(curved, noise(4, 6)), (curved, noise(5, 1, 2, 3, seed=3)), (curved, noise(1, 6, seed=4)),
+    def along(d, x, axis):
+        return slopes(d, x).view(x.shape).square().sum(axis).mean()
+
+    cases = [(curved, noise(4, 6)), (curved, noise(5, 6, seed=3)), (curved, noise(1, 6, seed=4)),
              (bowl, [[3.0, 4.0]]), (bowl, [[3.0, 4.0], [0.0, 1.0]])]  # fmt: skip
+    flat = "right for x of shape (B, D) only: the squares are summed over all axes but the first."
     mistakes = {
-        "the norm is not squared, or the mean of the norms is.":
-            (lambda d, x: slopes(d, x).norm(dim=1).mean(), lambda d, x: slopes(d, x).norm(dim=1).mean() ** 2),
+        "the norm is not squared, or the mean of the norms is, or absolute values are added up:"
+        " square, then sum, then take the mean.": (
+            lambda d, x: slopes(d, x).norm(dim=1).mean(),
+            lambda d, x: slopes(d, x).norm(dim=1).mean() ** 2,
+            lambda d, x: slopes(d, x).abs().sum(1).mean(),
+        ),
         "this is the gradient penalty of chapter 06, which pulls the norm to 1; R1 pulls it to 0.":
             lambda d, x: (slopes(d, x).norm(dim=1) - 1).square().mean(),
         "the pixels are averaged; the squared norm is their sum.":
@@ -230,13 +262,19 @@ def my_r1_penalty(truth):
         "the slopes are added or averaged before they are squared: the mean over images comes last.": (
             lambda d, x: slopes(d, x).sum(1).square().mean(), lambda d, x: slopes(d, x).mean(0).square().sum(),
             lambda d, x: slopes(d, x).sum(0).square().sum(),
+            lambda d, x: slopes(d, x).mean(1).square().mean(),
         ),
         "the outputs were averaged before the gradient was taken: every slope is divided by the batch size. Take the"
         " gradient of their sum.": (lambda d, x: truth(d, x) / len(x) ** 2, lambda d, x: truth(d, x) / len(x)),
-        "absolute values are added up; squares are asked for.": lambda d, x: slopes(d, x).abs().sum(1).mean(),
-        "the outputs or the images are squared; asked for is the slope of D by the images.":
-            (lambda d, x: d(x).square().mean(), lambda d, x: x.flatten(1).square().sum(1).mean()),
+        "the outputs or the images are squared, or the logit is put through a sigmoid: asked for is"
+        " the logit's slope by the images.": (
+            lambda d, x: d(x).square().mean(), lambda d, x: x.flatten(1).square().sum(1).mean(),
+            lambda d, x: slopes(d, x, torch.sigmoid).square().sum(1).mean(),
+            lambda d, x: slopes(d, x, torch.nn.functional.logsigmoid).square().sum(1).mean(),
+        ),
+        flat: (lambda d, x: along(d, x, 1), lambda d, x: along(d, x, -1)),
     }  # fmt: skip
+    edges = {flat: [(curved, noise(5, 1, 2, 3, seed=3)), (curved, noise(2, 3, 2, seed=5))]}
     hint = "All of the penalty must train it: detach no part; `torch.autograd.grad` needs `create_graph=True` for that."
     hint += " `backward` also adds to the weights' own gradients."
-    return tasks.Function(cases, mistakes, gradients={"discriminator": hint})
+    return tasks.Function(cases, mistakes, edges, gradients={"discriminator": hint})

@@ -49,11 +49,16 @@ def answer_2(truth):
         "this is half or twice of what is due: 2 for the addition, 64, 32, 6 × 6, and 7 × 7 pixels that are read.":
             (truth / 2, truth * 2),
         "the kernel has 6 × 6 places: its side is squared.": (layer * 6 * 49, layer * 49),
-        "this is for one pixel, or for one row of them: 7 × 7 are stamped.": (layer * 36, layer * 36 * 7),
+        "this is for one pixel or a row of them, or the kernel's weights alone: 7 × 7 are stamped.":
+            (layer * 36, layer * 36 * 7, layer * 18),
+        "padding cuts off what was stamped: it changes neither the kernel's side, 6, nor the 7 × 7"
+        " pixels that are read.":
+            (layer * 4 * 49, layer * 36 * 11**2, layer * 36 * 18**2, layer * 36 * 9),
         "each of 64 channels stamps onto each of 32: the two numbers are multiplied.":
             (truth / 64, truth / 32, truth * 96 / 2048),
-        "one image is asked for, and forward: not a batch, and not the backward pass.": (64 * truth, 3 * truth),
-        "these are the kernel's weights; each of them is used at each pixel that is read.": layer * 18,
+        "one image is asked for, forward, written out to three digits: no batch, no backward pass,"
+        " no MFLOP.":
+            (64 * truth, 3 * truth, truth / 1e6, 7.2e6, 7e6),
     }  # fmt: skip
     return tasks.Number(0.001 * truth, mistakes, begin="Write it as 2 C C' k² times a number of pixels.", low=0)
 
@@ -88,8 +93,9 @@ def smoothed_loss(truth):
     def by_probabilities(r, f):
         return -(0.9 * r.log() + 0.1 * (1 - r).log()).mean() - (1 - f).log().mean()
 
-    cases = [(2 * noise(8), 2 * noise(8, seed=1)), (noise(3), noise(5, seed=1)), ([0.5], [-0.5]), ([1.0], [2.0]),
-             ([0.0, 2.0], [0.0, -1.0])]  # fmt: skip
+    cases = [(2 * noise(8), 2 * noise(8, seed=1)), (noise(1), noise(5, seed=1)), ([0.5], [-0.5])]
+    cases += [([1.0], [2.0])]
+    apart = "take each kind's mean by itself, over all its images, then add the two to one number."
     overflow = (
         "right for small logits only: exp overflows, sigmoid rounds to 0 or 1, or BCELoss cuts its logarithm off."
     )
@@ -99,13 +105,17 @@ def smoothed_loss(truth):
             lambda r, f, t=t: ce(r, t).mean() + ce(f, 0).mean() for t in (1, 0.95, 0.8)
         ),
         "generated images are smoothed; only real ones are to be: a generated one is never taught as real.": tuple(
-            lambda r, f, t=t, u=u: ce(r, t).mean() + ce(f, u).mean() for t in (0.9, 1) for u in (0.1, 0.9, 0.05)
+            lambda r, f, t=t, u=u: ce(r, t).mean() + ce(f, u).mean()
+            for t in (0.9, 1, 0.95)
+            for u in (0.1, 0.9, 0.05)
         ),
         "0.9 is a target, no factor: it leaves 0.1 for the other outcome, the term with log(1 - D) of real images.": (
             lambda r, f: 0.9 * ce(r, 1).mean() + ce(f, 0).mean(),
             lambda r, f: 0.9 * (ce(r, 1).mean() + ce(f, 0).mean()),
             lambda r, f: ce(r, 1).mean() - math.log(0.9) + ce(f, 0).mean(),
             lambda r, f: ce(0.9 * r, 1).mean() + ce(f, 0).mean(),
+            *(lambda r, f, u=u: 0.9 * ce(r, 1).mean() + u * ce(f, 0).mean() for u in (0.1, 1.1)),
+            lambda r, f: 0.9 * ce(r, 1).mean() - 0.1 * ce(r, 0).mean() + ce(f, 0).mean(),
         ),
         "0.9 and 0.1, or real and generated images, are swapped: positive logits mean real.": (
             lambda r, f: ce(r, 0.1).mean() + ce(f, 0).mean(), lambda r, f: ce(r, 0.1).mean() + ce(f, 1).mean(),
@@ -118,7 +128,8 @@ def smoothed_loss(truth):
             lambda r, f: ce(r, 0.9).mean(), lambda r, f: ce(f, 0).mean(),
             lambda r, f: ce(r, 0.9).mean() - ce(f, 0).mean(), lambda r, f: ce(f, 0).mean() - ce(r, 0.9).mean(),
         ),
-        "take the mean of each kind by itself, then add the two to one number.": (
+        apart: (
+            lambda r, f: truth(r[: len(f)], f[: len(r)]),
             lambda r, f: ce(r, 0.9).sum() + ce(f, 0).sum(),
             lambda r, f: (ce(r, 0.9).sum() + ce(f, 0).sum()) / (len(r) + len(f)),
             lambda r, f: [ce(r, 0.9).mean().item(), ce(f, 0).mean().item()],
@@ -128,9 +139,11 @@ def smoothed_loss(truth):
             lambda r, f: truth(r.clamp(-18, 18), f.clamp(-18, 18)),
         ),
     }  # fmt: skip
-    edges = {overflow: [([200.0, -200.0], [200.0, -200.0]), ([-30.0], [30.0])]}
-    branch = "It is wrong for large logits: does a branch that `torch.where` drops overflow there? 0 times inf is NaN."
-    return tasks.Function(cases, mistakes, edges, gradients={"real": "", "fake": ""}, at_edges=branch)
+    far = [([200.0, -200.0], [200.0, -200.0]), ([-30.0], [30.0]), ([0.0, 2.0], [0.0, -1.0])]
+    branch = "It is wrong for large logits or at 0: does a branch that `torch.where` drops overflow"
+    branch += ", or have `abs` and `clamp` a kink there?"
+    edges, slopes = {apart: [(noise(3), noise(5, seed=1))], overflow: far}, {"real": "", "fake": ""}
+    return tasks.Function(cases, mistakes, edges, slopes, at_edges=branch)
 
 
 @exercise(
@@ -148,6 +161,10 @@ def transposed(x, w, stride):
 )
 def transposed(truth):
     from torch import cat
+    from torch.nn.functional import conv1d
+
+    def windows(x, w, stride):
+        return conv1d(x[None, None], w[None, None], stride=stride)[0, 0]
 
     def one_stamp_wins(x, w, stride, places):
         y = 0 * truth(x, w, stride)
@@ -162,13 +179,20 @@ def transposed(truth):
         return cat([y, y.new_zeros(n)])
 
     cases = [(noise(5), noise(4, seed=1), 2), (noise(4, seed=2), noise(3, seed=3), 1), (noise(3), noise(2, seed=1), 3),
-             ([2.0], [1.0, 2.0, 3.0, 4.0], 2), ([1.0, 10.0], [1.0, 2.0, 3.0], 2)]  # fmt: skip
+             ([2.0, 1.0], [3.0, 4.0], 2), ([1.0, 10.0, 100.0], [1.0, 2.0, 3.0], 2)]  # fmt: skip
+    all_values = "not all values of kernel and input are used: each stamp is x[i] times all of w."
     mistakes = {
-        "the kernel is turned round: stamp it as it is.": lambda x, w, s: truth(x, w.flip(0), s),
-        "the input runs from the end to the start.": lambda x, w, s: truth(x.flip(0), w, s),
-        "the stride is ignored: neighbouring stamps are `stride` places apart.": (
+        "the kernel or the input is turned round: stamp x[0] first, and each stamp is w as it is.":
+            (lambda x, w, s: truth(x, w.flip(0), s), lambda x, w, s: truth(x.flip(0), w, s)),
+        "this is the ordinary convolution: it reads a window and writes one number. Turn it round.":
+            (windows, lambda x, w, s: windows(x, w.flip(0), s), lambda x, w, s: windows(x, w, 1)),
+        "the stride is ignored or misused: neighbouring stamps are `stride` places apart.": (
+            lambda x, w, s: truth(x.repeat_interleave(s), w, 1),
+            lambda x, w, s: truth(x.repeat_interleave(s)[: (len(x) - 1) * s + 1], w, 1),
+            lambda x, w, s: truth(x, w, s + 1), lambda x, w, s: truth(x, w, 1)[::s],
             lambda x, w, s: truth(x, w, 1), lambda x, w, s: truth(x, w, 2),
             lambda x, w, s: longer(truth(x, w, 1), (len(x) - 1) * (s - 1)),
+            lambda x, w, s: truth(x, w, len(w)),
         ),
         "stamps overwrite each other where they overlap; add them up.": (
             lambda x, w, s: one_stamp_wins(x, w, s, range(len(x))),
@@ -183,8 +207,18 @@ def transposed(truth):
             lambda x, w, s: truth(x, w, s) / s, lambda x, w, s: truth(x, w, s) / len(w),
             lambda x, w, s: truth(x, w / w.sum(), s), averaged,
         ),
-        "the kernel's or the input's values are not used: each stamp is x[i] times w.":
-            (lambda x, w, s: truth(x, 0 * w + 1, s), lambda x, w, s: truth(0 * x + 1, w, s)),
-        "the roles of input and kernel are swapped.": lambda x, w, s: truth(w, x, s),
+        all_values: (
+            lambda x, w, s: truth(x, 0 * w + 1, s), lambda x, w, s: truth(0 * x + 1, w, s),
+            lambda x, w, s: truth(cat([x[:-1], 0 * x[-1:]]), w, s),
+            lambda x, w, s: truth(cat([0 * x[:1], x[1:]]), w, s),
+            lambda x, w, s: truth(x, cat([w[:s], 0 * w[s:]]), s),
+            lambda x, w, s: truth(x, cat([w[: len(x)], 0 * w[len(x) :]]), s),
+        ),
+        "the roles of input and kernel are swapped: `stride` parts the stamps, not the kernel's"
+        " values.": (
+            lambda x, w, s: truth(w, x, s),
+            lambda x, w, s: longer(truth(w, x, s), (s - 1) * (len(x) - len(w))),
+        ),
     }  # fmt: skip
-    return tasks.Function(cases, mistakes)
+    short = [([2.0], [1.0, 2.0, 3.0, 4.0], 2), ([1.0, 10.0], [1.0, 2.0, 3.0], 2)]
+    return tasks.Function(cases, mistakes, edges={all_values: short})

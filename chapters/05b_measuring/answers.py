@@ -121,6 +121,7 @@ WRONG = {
         ("thirteen", "one number"),
         (math.nan, "finite number"),
         (20, "smaller than 20"),
+        (73, "part of the deviations"),
     ],
     "05b.3": [
         (biased, "biased"),
@@ -140,6 +141,9 @@ WRONG = {
         (lambda a, b: (a.mean(0) - b.mean(0)).norm(), "squared distance of the means.*And this is the root of that"),
         (lambda a, b: mmd(a - a.mean(0), b - b.mean(0)), "it returns"),
         (lambda a, b: mmd(a, b) / 2, "half"),
+        (lambda a, b: off(a) + k(b, b).mean() - 2 * k(a, b).mean(), "biased"),
+        (lambda a, b: off(a) + off(b) - 2 * k(a, b).sum() / len(a) / (len(b) - 1), "no pair is left out"),
+        (lambda a, b: mmd(*(x * (x.shape[1] / len(a)) ** 0.5 for x in (a, b))), "not by its root or by N"),
         (lambda a, b: 100 * mmd(a, b), "this is in per cent"),
     ],
 }  # fmt: skip

@@ -50,7 +50,8 @@ def answer_2(truth):
         "25 and 9 are the variances: they are neither subtracted nor squared again.": (25.0, 265.0),
         "the part of the means is missing or not (2 + 1)², as they are 2 and -1, or the parts are subtracted.":
             (1 + 4.0, 3 + 4.0, 4.0),
-        "the part of the deviations is missing, or is not (5 - 3)².": (9.0, 9 + 2.0),
+        "the part of the deviations is missing, or is not (5 - 3)².":
+            (9.0, 9 + 2.0, 9 + 8.0**2, 9 + 8.0),
         "this is a KL divergence; a Fréchet distance has no logarithm.":
             (ln(3 / 5) + 34 / 18 - 0.5, ln(5 / 3) + 18 / 50 - 0.5),
     }  # fmt: skip
@@ -86,6 +87,14 @@ def my_kernel_distance(truth):
 
         return lambda x, y: a * within(x) + b * within(y) + mixed * between(kernel(x, y))
 
+    def half_biased(i):  # one of the two sets keeps the pairs with itself
+        within = mmd(a=1 - i, b=i, mixed=0)
+        return lambda *ab: truth(*ab) + cubic(ab[i], ab[i]).mean() - within(*ab)
+
+    def normalised(x, y):
+        x, y = (torch.nn.functional.normalize(z, dim=1) for z in (x, y))
+        return cubic(x, y)
+
     def bell(width):  # a Gaussian kernel
         return mmd(lambda x, y: (-torch.cdist(x, y).square() / width(x.shape[1])).exp())
 
@@ -94,9 +103,11 @@ def my_kernel_distance(truth):
     mistakes = {
         "pairs of a point and itself are counted: this is biased, too large on average. A diagonal that is set to 0"
         " before the power counts as 1.":
-            (mmd(pairs=lambda n: n * n, off=0), mmd(one=1), mmd(one=1, pairs=lambda n: n * n)),
+            (mmd(pairs=lambda n: n * n, off=0), mmd(one=1), mmd(one=1, pairs=lambda n: n * n),
+             half_biased(0), half_biased(1), mmd(off=-1), mmd(off=-1, pairs=lambda n: n * (n + 1))),
         "the diagonal is taken out of the sum, but the mean still divides by n², or the other way round: how many"
-        " pairs are left?": (mmd(pairs=lambda n: n * n), mmd(off=0)),
+        " pairs are left?":
+            (mmd(pairs=lambda n: n * n), mmd(off=0), mmd(pairs=lambda n: n * n - 1)),
         "the three means count 1, 1 and -2: one of them is missing, or counts half, twice or otherwise.": (
             mmd(pairs=lambda n: n * (n - 1) / 2), mmd(pairs=lambda n: 2 * n * (n - 1)),
             mmd(mixed=-1), mmd(mixed=2), mmd(mixed=1), mmd(mixed=0), mmd(a=0), mmd(b=0), mmd(a=0, b=0),
@@ -114,11 +125,15 @@ def my_kernel_distance(truth):
             mmd(lambda x, y: (x @ y.T + 1) ** 3), mmd(lambda x, y: (x @ y.T / x.shape[1] ** 0.5 + 1) ** 3),
             mmd(lambda x, y: (x @ y.T / len(x) + 1) ** 3), mmd(lambda x, y: (x @ y.T + 1) ** 3 / x.shape[1]),
             mmd(lambda x, y: ((x @ y.T + 1) / x.shape[1]) ** 3), mmd(lambda x, y: (x @ y.T) ** 3 / x.shape[1] + 1),
-            mmd(lambda x, y: (x @ y.T / x.shape[1] ** 2 + 1) ** 3),
+            mmd(lambda x, y: (x @ y.T / x.shape[1] ** 2 + 1) ** 3), mmd(normalised),
+            *(lambda *ab, i=i: mmd(lambda x, y: (x @ y.T / len(ab[i]) + 1) ** 3)(*ab)
+              for i in (0, 1)),
         ),
         "between the sets no pair is left out: row i of a and row i of b are two points.": (
             mmd(between=lambda k: (k.sum() - k.trace()) / (k.numel() - min(k.shape))),
             mmd(between=lambda k: (k.sum() - k.trace()) / k.numel()), mmd(between=lambda k: k.diagonal().mean()),
+            mmd(between=lambda k: k.sum() / (len(k) - 1) / k.shape[1]),
+            mmd(between=lambda k: k.sum() / len(k) / (k.shape[1] - 1)),
         ),
         "each sum over pairs is divided by the number of its own pairs.": (
             mmd(pairs=lambda n: 1), lambda a, b: mmd(pairs=lambda n: 1, mixed=-2 * len(a) * len(b))(a, b),

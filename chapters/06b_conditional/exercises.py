@@ -56,14 +56,16 @@ answer_2 = right + lucky  # 0.433
 def answer_2(truth):
     mistakes = {
         "a wrong digit can count as a hit too: the judge may take it for the one that was asked for.": 0.42,
-        "the judge's error has nine directions, and only one of them is the digit that was asked for.": 0.42 + 0.12,
+        "the judge's error has nine directions, not ten, and only one of them is the digit that was asked for.":
+            (0.42 + 0.12, 0.42 + 0.4 * 0.3 / 10),
         "this is how often the generator obeys; the judge errs on right digits too.": (0.6, 0.6 + 0.4 * 0.3 / 9),
         "this is the judge's accuracy on real images; the generator does not always obey.": 0.7,
         "this is the share of misses.": 1 - 0.42 - 0.12 / 9,
-        "an error is one of the nine others, not one of ten.": 0.42 + 0.4 * 0.3 / 10,
-        "the two shares are added or averaged; both must go right at once, so multiply.": (0.3, 0.65),
+        "multiply what must happen together: obeyed and recognised; or missed, misread, and that as the one of nine.":
+            (0.3, 0.65, 0.42 + 0.4 * 0.7 / 9, 0.42 + 0.4 / 9, 0.42 + 0.3 / 9, 0.42 + 0.6 * 0.3 / 9, 0.42 + 1 / 9),
         "each of the nine wrong digits can be taken for the one that was asked for: add up all nine.":
             0.42 + 0.4 * 0.3 / 81,
+        "this is near, but rounded too coarsely: three decimals are asked for.": 0.43,
     }  # fmt: skip
     begin = "Multiply along each of the two ways to a hit, then add."
     return tasks.Number(0.0005, mistakes, begin, low=0, high=1)
@@ -99,20 +101,31 @@ def my_scores(truth):
             lambda h, y, w, b, V: (V[y] * h).sum(1), lambda h, y, w, b, V: (V[y] * h).sum(1) + b,
         ),
         "the bias b is missing.": lambda h, y, w, b, V: h @ w + (V[y] * h).sum(1),
-        "each image has a label of its own: this takes one label's vector for all.": (
+        "each image has a label of its own, counted from 0: here one label's vector serves all, or another's.": (
+            lambda h, y, w, b, V: h @ w + b + (V[y - 1] * h).sum(1),
+            lambda h, y, w, b, V: h @ w + b + (V[(y + 1) % len(V)] * h).sum(1),
             lambda h, y, w, b, V: h @ w + b + h @ V[0], lambda h, y, w, b, V: h @ w + b + h @ V[y[0]],
             lambda h, y, w, b, V: h @ w + b + h @ V[y[-1]],
         ),
-        "these are the scores of all classes; take the one of the image's label.":
-            lambda h, y, w, b, V: (h @ w + b)[:, None] + h @ V.T,
-        "the products are summed, averaged or maximised over all classes; only the label's vector counts.": (
+        "these are scores of all classes, or of each image with each label; take the one of the image's own label.": (
+            lambda h, y, w, b, V: (h @ w + b)[:, None] + h @ V.T, lambda h, y, w, b, V: h @ w + b + V[y] @ h.T,
+            lambda h, y, w, b, V: (h @ w + b)[:, None] + h @ V[y].T, lambda h, y, w, b, V: h @ w + b + h @ V[y].T,
+        ),
+        "the products are summed, averaged or maximised over all classes or images; only the label's vector counts.": (
+            lambda h, y, w, b, V: h @ w + b + (V[y] @ h.T).sum(1), lambda h, y, w, b, V: h @ w + b + (V[y] * h).sum(),
+            lambda h, y, w, b, V: h @ w + b + (V[y] @ h.T).sum(0),
             lambda h, y, w, b, V: h @ w + b + (h @ V.T).sum(1), lambda h, y, w, b, V: h @ w + b + (h @ V.T).mean(1),
             lambda h, y, w, b, V: h @ w + b + (h @ V.T).amax(1),
         ),
-        "v_y is added up, or averaged over D, instead of multiplied with h and summed.": (
+        "v_y · h is the sum of D products: not their mean, not the products themselves, nor the sum of v_y.": (
             lambda h, y, w, b, V: h @ w + b + V[y].sum(1), lambda h, y, w, b, V: h @ w + b + (V[y] * h).mean(1),
+            lambda h, y, w, b, V: h @ w + b + V[y].mean(1),
+            lambda h, y, w, b, V: (h @ w + b)[:, None] + V[y] * h, lambda h, y, w, b, V: h * w + b + V[y] * h,
         ),
-        "w and v_y are multiplied with each other; the two parts are added.":
-            lambda h, y, w, b, V: (V[y] * w * h).sum(1) + b,
+        "the two parts are added, w · h + b and v_y · h: they are not multiplied, nor is w with v_y.": (
+            lambda h, y, w, b, V: (V[y] * w * h).sum(1) + b, lambda h, y, w, b, V: (h @ w + b) * (V[y] * h).sum(1),
+            lambda h, y, w, b, V: h @ w + b + (V[y] * w).sum(1), lambda h, y, w, b, V: h @ w * (V[y] * h).sum(1) + b,
+            lambda h, y, w, b, V: h @ w + b + (V[y] * w * h).sum(1),
+        ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes, gradients={"h": "", "w": "", "b": "", "V": ""})

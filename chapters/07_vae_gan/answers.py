@@ -16,6 +16,15 @@ def slant(x, least=0.0):
     return -(x * r * c).sum((1, 2)) / (x * r * r).sum((1, 2)).clamp(min=least)
 
 
+def in_ink(x, t):
+    return (x * t).sum((1, 2), keepdim=True) / x.sum((1, 2), keepdim=True)
+
+
+def slant_about(x, place, over=(1, 2)):  # place: the centre, of the rows' or the columns' numbers
+    r, c = (t - place(x, t) for t in (torch.arange(x.shape[1])[:, None], torch.arange(x.shape[2])))
+    return -(x * r * c).sum(over) / (x * r * r).sum(over)
+
+
 def over_columns(x):
     r, c = centred(x)
     return -(x * r * c).sum((1, 2)) / (x * c * c).sum((1, 2))
@@ -149,6 +158,10 @@ WRONG = {
     "07.2": [
         (0.5, "sharp guess"),
         (0.19, "one pixel's error|larger"),
+        (0.38, "three decimals"),
+        (1.0, "black image"),
+        (0.5625, "one of the two cases"),
+        (0.75, "drawn at random"),
         (0.433, "standard deviation"),
         (0.625, "squares of the grey"),
         (-0.375, "never negative"),
@@ -165,13 +178,17 @@ WRONG = {
         (lambda x: slant(x).mean(), "the rows are averaged as well"),
         (lambda x: slant(x)[:, None], "axis"),
         (in_place_slant, "in place"),
-        (lambda x: slant(x.view(-1, 28, 28)), "28 x 28 only"),
+        (lambda x: slant(x.view(-1, 28, 28)), "raises `RuntimeError: shape"),
         (lambda x: slant(x.mT), "the variance of the columns stands below"),
+        (lambda x: slant_about(x, lambda x, t: (x * t).sum() / x.sum()), "one point for all"),
+        (lambda x: slant_about(x, lambda x, t: (t.numel() - 1) / 2), "the corner or the middle"),
+        (lambda x: slant_about(x, lambda x, t: (x * t).mean((1, 2), keepdim=True)), "centre of each image's ink"),
+        (lambda x: slant_about(x, in_ink, over=(0, 1, 2)), "not over the images"),
         (lambda x: slant((x > 0).float()), "it returns"),
         (lambda x: slant(torch.ones_like(x)), "0 in every case"),
         (lambda x: slant(x**2), "it returns"),
         (lambda x: 1 / slant(x), "this is one divided by what is due"),
-        (lambda x: slant(x.mean(0, keepdim=True)).expand(len(x)), "it returns"),
+        (lambda x: slant(x.mean(0, keepdim=True)).expand(len(x)), "not over the images"),
         (lambda x: -over_columns(x), "the variance of the columns stands below"),
         (lambda x: slant(x - x.mean((1, 2), keepdim=True)), "it returns"),
         (lambda x: slant(x).rad2deg(), r"every value is 57\.3 times what is due"),
@@ -210,13 +227,17 @@ WRONG = {
             ).mean(0),
             "each class has its own vector here and they are",
         ),
+        (lambda z, a, y: vector(*(t[y == y.mode()[0]] for t in (z, a, y))), "one class alone"),
+        (lambda z, a, y: free(a, y) @ free(z, y) / free(a, y).norm(), "not by a standard deviation"),
+        (lambda z, a, y: free(a, y) @ free(z, y) / free(a, y).var(), "or mean by mean"),
+        (lambda z, a, y: torch.linalg.lstsq(free(z, y), free(a, y)[:, None]).solution[:, 0], "Predict the code"),
         (lambda z, a, y: vector(z, a, y) * free(a, y).std(), "it returns"),
         (lambda z, a, y: vector(z, (a > a.mean()).float(), y), "it returns"),
         (lambda z, a, y: z[a.argmax()] - z[a.argmin()], "`labels` changes nothing"),
         (lambda z, a, y: (z[a.argmax()] - z[a.argmin()]) / (a.max() - a.min()), "`labels` changes nothing"),
         (
             lambda z, a, y: torch.linalg.lstsq(torch.stack([a, a * 0 + 1, y.float()], 1), z).solution[0],
-            "it returns",
+            "as if its number were a quantity",
         ),
         (lambda z, a, y: 1 / vector(z, a, y), "this is one divided by what is due"),
         (lambda z, a, y: vector(z, a.sort().values, y), "it returns"),

@@ -90,15 +90,17 @@ answer_2 = 2 * one_pixel  # 0.375
 )
 def answer_2(truth):
     mistakes = {
-        "this is an error of the sharp guess, or of the grey (½, ½), or a chance; the best grey does better.":
-            (0.5, 1.5, 0.25),
+        "this is an error of the sharp guess, of the grey (½, ½), of the black image or of a bar with equal chances,"
+        " or it is a chance; the best grey does better.": (0.5, 1.5, 0.25, 1.0),
         "this is one pixel's error, or the mean of the two; both are uncertain, and the sum is asked for.": 0.1875,
         "this is a standard deviation; the squared error's mean is a variance.": (0.4330, 0.8660, 0.375**0.5),
-        "this is the best grey value of the left pixel, or an absolute error; the squared error is asked for.": 0.75,
+        "this is the best grey value of the left pixel, an absolute error, or that of a sharp image drawn at random;"
+        " the best image's squared error is asked for.": 0.75,
         "these are the squares of the grey values, added up; take the expected squared differences.": 0.625,
         "no image is right in both cases, so some error is left.": 0.0,
-        "this is the error in one of the two cases; weigh both, with 0.75 and 0.25.": (0.125, 1.125, 0.09375, 0.28125),
-        "this is the error of the black image, or of a bar with equal chances.": 1.0,
+        "this is the error in one of the two cases; weigh both, with 0.75 and 0.25.":
+            (0.125, 1.125, 0.09375, 0.28125, 0.5625, 0.0625),
+        "this is near, but rounded too coarsely: three decimals are asked for.": (0.38, 0.37),
     }  # fmt: skip
     return tasks.Number(0.002, mistakes, begin="Do one pixel first.", low=0)
 
@@ -137,6 +139,12 @@ def my_slant(truth):
 
         return wrong
 
+    def middle(x, r, c):
+        return (r.numel() - 1) / 2, (c.numel() - 1) / 2
+
+    def common(x, r, c):
+        return tuple((x * t).sum() / x.sum() for t in (r, c))
+
     def stroke(a, size=9):  # it leans by a columns a row
         rows, cols = torch.arange(size).view(-1, 1), torch.arange(size).view(1, -1)
         return (2 - (cols - size / 2 + a * (rows - size / 2)).abs()).clamp(0, 1)
@@ -150,16 +158,23 @@ def my_slant(truth):
             slant(lambda both, rows, cols, ink, plain: both / cols),
         "this is the correlation; the slant is a regression slope, columns on rows.":
             slant(lambda both, rows, cols, ink, plain: both / (rows * cols).sqrt()),
-        "the moments are taken about the corner of the image; take them about the centre of the ink.":
-            slant(lambda both, rows, cols, ink, plain: both / rows, lambda x, r, c: (0, 0)),
-        "the moments are taken about the middle of the image; take them about the centre of the ink.": (
-            slant(lambda both, rows, *rest: both / rows, lambda x, r, c: ((r.numel() - 1) / 2, (c.numel() - 1) / 2)),
-            slant(lambda both, rows, *rest: both / rows, lambda x, r, c: (r.numel() / 2, c.numel() / 2)),
+        "the moments are not taken about the centre of each image's ink, but about the corner or the middle of the"
+        " image, or about one point for all.": tuple(
+            slant(lambda both, rows, *rest: both / rows, centre) for centre in (
+                lambda x, r, c: (0, 0), middle, lambda x, r, c: (r.numel() / 2, c.numel() / 2), common,
+                lambda x, r, c: tuple((x * t).mean((1, 2), keepdim=True) for t in (r, c)),
+            )
+        ),
+        "each image has a slant of its own: add up over its rows and columns, not over the images.": (
+            slant(lambda both, rows, *rest: both.sum() / rows.sum()),
+            slant(lambda both, rows, *rest: both.sum() / rows.sum(), common),
+            lambda x: truth(x.mean(0, keepdim=True)).expand(len(x)),
         ),
         "this is a covariance; divide it by the rows' variance.": (
             slant(lambda both, rows, cols, ink, plain: both / ink), slant(lambda both, *rest: both)),
         "the rows' variance is not weighted with the ink.":
-            slant(lambda both, rows, cols, ink, plain: both / plain),
+            (slant(lambda both, rows, cols, ink, plain: both / plain),
+             slant(lambda both, rows, cols, ink, plain: both / plain, middle)),
         "this is the angle; asked for is its tangent, columns per row.":
             (lambda x: truth(x).atan(), lambda x: truth(x).atan().rad2deg()),
         alone: lambda x: truth(x).squeeze(),
@@ -223,6 +238,10 @@ def my_attribute_vector(truth):
     def free(t, labels):  # of the class means
         return t - torch.stack([t[labels == c].mean(0) for c in labels])
 
+    def on_line(t, labels):  # what a straight line through the labels' numbers leaves
+        y = labels - labels.double().mean()
+        return t - (t.double().T @ y / (y @ y).clamp(min=1e-9) * y.view(-1, *[1] * (t.ndim - 1))).to(t.dtype)
+
     def of(rule):  # a rule for centred codes z and values a, in place of z·a / a·a
         return lambda codes, values, labels: rule(free(codes, labels), free(values, labels))
 
@@ -232,11 +251,13 @@ def my_attribute_vector(truth):
         values = values + 0.5 * labels
         return codes + values[:, None] * noise(1, d, seed=seed + 3), values, labels
 
-    cases = [case(12, 3, [0, 1, 2], 0), case(20, 2, [3, 1, 4, 0], 5), case(10, 4, [0], 9), case(7, 2, [2, 7], 13)]
+    cases = [case(12, 3, [0, 1, 2], 0), case(20, 2, [3, 1, 4, 0], 5), case(10, 4, [6], 9), case(7, 2, [2, 7], 13)]
     wide = "right for labels 0 to 9, without gaps or not below 0 only: any whole numbers may be classes."
     mistakes = {
-        "the class is not taken out: the vector then turns one class into another.": (
+        "the class is not taken out, or only as if its number were a quantity: the vector then turns one class into"
+        " another.": (
             lambda z, a, y: truth(z, a, 0 * y), lambda z, a, y: a @ z / (a @ a),
+            lambda z, a, y: truth(on_line(z, y), on_line(a, y), 0 * y),
             lambda z, a, y: z[a > a.median()].mean(0) - z[a <= a.median()].mean(0),
         ),
         "the values must be centred by class, above and below the fraction.": (
@@ -246,8 +267,12 @@ def my_attribute_vector(truth):
         "this is the covariance; divide by the variance of the values.":
             (of(lambda z, a: a @ z / len(a)), of(lambda z, a: a @ z), of(lambda z, a: a @ z / (len(a) - 1))),
         "this divides by the codes' variance: it predicts the value from the code. Predict the code from the value.":
-            of(lambda z, a: a @ z / z.square().sum(0)),
-        "divide by the variance of the values, not by a standard deviation, and without the codes' spread.": (
+            (of(lambda z, a: a @ z / z.square().sum(0)), of(lambda z, a: torch.linalg.lstsq(z, a[:, None])[0][:, 0])),
+        "divide the sum of products by the sum of the values' squares, or mean by mean: not by a standard deviation,"
+        " and without the codes' spread.": (
+            of(lambda z, a: a @ z / a.norm()), of(lambda z, a: a @ z / a.std()), of(lambda z, a: a @ z / a.var()),
+            of(lambda z, a: a @ z / a.std(correction=0)), of(lambda z, a: a @ z / a.var(correction=0)),
+            of(lambda z, a: a @ z / len(a) / (a @ a)), of(lambda z, a: a @ z / z.norm()),
             of(lambda z, a: a @ z / len(a) / a.std()), of(lambda z, a: a @ z / len(a) / a.std(correction=0)),
             of(lambda z, a: a @ z / a.norm() / z.norm(dim=0)), of(lambda z, a: a @ z / (a @ a) / z.std(0)),
         ),
@@ -255,8 +280,12 @@ def my_attribute_vector(truth):
             of(lambda z, a: z[a > 0].mean(0) - z[a <= 0].mean(0)),
             of(lambda z, a: (z[a > 0].mean(0) - z[a <= 0].mean(0)) / (a[a > 0].mean() - a[a <= 0].mean())),
         ),
-        "each class has its own vector here and they are averaged; one vector serves all classes.": lambda z, a, y: (
-            torch.stack([truth(z[y == c], a[y == c], y[y == c]) for c in y.unique()]).mean(0)),
+        "each class has its own vector here and they are averaged, or one class alone is used; one vector serves all"
+        " classes.": (
+            lambda z, a, y: torch.stack([truth(z[y == c], a[y == c], y[y == c]) for c in y.unique()]).mean(0),
+            *(lambda z, a, y, one=one: truth(z[y == one(y)], a[y == one(y)], y[y == one(y)])
+              for one in (lambda y: y.mode().values, min, max, lambda y: y[0])),
+        ),
         wide: lambda z, a, y: truth(z, a, y.clamp(max=9)),
     }  # fmt: skip
     codes, values, labels = case(18, 2, [0, 1, 2, 3, 4, 5], 27)

@@ -47,17 +47,17 @@ def answer_2(truth):
     mistakes = {
         "the score is 4, neither less nor a cosine, divided by the root of the key's length, 4: not by 4, by the number"
         " of keys' root, or not at all; and before the softmax.":
-            (mean(4), mean(1), mean(8), mean(4 / 2**0.5), mean(0.5), mean(4) / 2, mean(2) / 2),
+            (mean(4), mean(1), mean(8), mean(4 / 2**0.5), mean(2**0.5), mean(0.5), mean(4) / 2, mean(2) / 2),
         "the two values or the signs are swapped: which key does the query resemble?":
             (mean(2, values=(40, 10)), mean(4, values=(40, 10)), mean(1, values=(40, 10)), mean(-4)),
         "this is the plain mean of the values, or the value of one key, as in a hard dictionary: both keys have a"
-        " weight, by their scores.": (25.0, 10.0, 40.0),
-        "this is a score times the value: the softmax is missing.": (20.0, 80.0),
+        " weight, by their scores.": (25.0, 10.0),
+        "this is a score times a value, or one key's value alone: the softmax is missing.": (20.0, 80.0, 40.0),
         "the softmax has base 2 or 10, or shares of the scores; take e.": (16.0, mean(2, base=10), mean(4, base=2)),
         "the weights do not sum to 1: each is a power, divided by the sum of both powers.":
             (10 * math.e**2 + 40, 10 * math.e**4 + 40, 10 * math.e**2, 10 * math.e + 40, 50.0,
              10 / (1 + math.e**-2) + 20),
-        "this is the weight of one value; asked for is the weighted mean of the values.":
+        "this is the weight of one value, or that value times its weight; asked for is the weighted mean of both.":
             (1 / (1 + math.e**-2), 1 / (1 + math.e**2), 10 / (1 + math.e**-2), 40 / (1 + math.e**2)),
         "this is near, but rounded on the way or too coarsely: two decimals are asked for.": (13.5, 13.6, 14.0),
     }  # fmt: skip
@@ -101,28 +101,38 @@ def my_attention(truth):
     mistakes = {
         "every token sees the future: the mask is missing; as printed, so is the division.":
             (attend(seen=torch.ones_like), attend(lambda T, d: 1, torch.ones_like)),
-        "the scores are divided by the root of d, the number of features: not by d, nor by the tokens' number or root,"
-        " nor multiplied, nor after the softmax.": (
+        "the scores are divided by the root of d, the number of features: not by d, another number, or the tokens'"
+        " number or its root, nor multiplied, nor after the softmax.": (
+            attend(lambda T, d: 8), attend(lambda T, d: T),
             attend(lambda T, d: 1), attend(lambda T, d: d), attend(lambda T, d: T**0.5), attend(lambda T, d: d**-0.5),
             lambda q, k, v: attend(lambda T, d: 1)(q, k, v) / q.shape[-1] ** 0.5,
         ),
         "the mask is the wrong way round, or off by one: a token sees itself and those before it, and nothing else.":
             (attend(seen=torch.triu), attend(seen=lambda ones: ones.triu(1)), attend(seen=lambda ones: ones.tril(-1)),
              attend(seen=lambda ones: ones.tril(1)),
-             lambda q, k, v: attend(seen=lambda ones: ones.tril(-1))(q, k, v).nan_to_num()),
+             attend(lambda T, d: 1, torch.triu), attend(lambda T, d: 1, lambda ones: ones.triu(1)),
+             attend(lambda T, d: 1, lambda ones: ones.tril(-1)), attend(lambda T, d: 1, lambda ones: ones.tril(1)),
+             lambda q, k, v: attend(seen=lambda ones: ones.tril(-1))(q, k, v).nan_to_num(),
+             lambda q, k, v: attend(seen=lambda ones: ones.triu(1))(q, k, v).nan_to_num()),
         "query, key and value play each other's part, or the values none: each query's weights over the keys multiply"
         " the values.": (
             lambda q, k, v: truth(q, k, torch.eye(q.shape[1]).expand(len(q), -1, -1)), lambda q, k, v: truth(q, k, k),
             lambda q, k, v: truth(k, q, v), lambda q, k, v: truth(q, k, q), lambda q, k, v: truth(q, v, k),
         ),
         "the softmax runs over the queries, or is missing: each query's weights over the keys sum to 1.": (
-            attend(axis=-2), lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5).tril() @ v,
+            attend(axis=-2), attend(axis=0), lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5).tril() @ v,
+            lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5).exp().tril() @ v,
             lambda q, k, v: attend(axis=-2)(q, k, v).nan_to_num(), lambda q, k, v: (q @ k.mT).tril() @ v,
         ),
-        "the mask does not work: a masked score of 0 still has weight e⁰ = 1, and after the softmax the weights no"
-        " longer sum to 1. Which score gives weight 0?": (attend(hidden=0.0), attend(after=True)),
-        "0 times infinity is NaN: put minus infinity where the mask says so (`masked_fill`, `where`), do not multiply"
-        " by it.": lambda q, k, v: (q @ k.mT - math.inf * torch.ones(q.shape[1], q.shape[1]).triu(1)).softmax(-1) @ v,
+        "the mask does not work: a hidden score that is 0, or only smaller, still has weight (e⁰ = 1), and after the"
+        " softmax the weights no longer sum to 1. Which score gives weight 0?": (
+            attend(hidden=0.0), attend(hidden=-1.0), attend(after=True), attend(lambda T, d: 1, hidden=0.0),
+            attend(lambda T, d: 1, after=True), attend(lambda T, d: 1, hidden=-1.0),
+            lambda q, k, v: (q @ k.mT / q.shape[-1] ** 0.5 + torch.ones(q.shape[1], q.shape[1]).tril()).softmax(-1) @ v,
+        ),
+        "it is NaN: 0 times infinity is (put minus infinity where the mask says so: `masked_fill`, `where`), and so is"
+        " the softmax of nothing but minus infinity.":
+            lambda q, k, v: (q @ k.mT - math.inf * torch.ones(q.shape[1], q.shape[1]).triu(1)).softmax(-1) @ v,
         leak: attend(hidden=-16.0),
     }  # fmt: skip
     edges = {leak: [([[[20.0], [20.0]]], [[[-4.0], [0.2]]], [[[1.0], [5.0]]])]}
@@ -193,10 +203,12 @@ def my_rotary(truth):
             rotary(lambda i, d: 1_000.0 ** (-2 * i / d)), rotary(lambda i, d: 10_000.0 ** (-2 * (i + 1) / d)),
             rotary(lambda i, d: (-2 * i / d).exp()), rotary(lambda i, d: 10_000.0 ** (-i / max(1, d / 2 - 1))),
             rotary(lambda i, d: 10_000.0 ** (-2 * i.flip(0) / d)), rotary(lambda i, d: 10_000.0 * (-2 * i / d)),
+            rotary(lambda i, d: 10_000.0 ** (-2 * i // d)), rotary(lambda i, d: (i == 0).float()),
         ),
         "`places` is left out or changed: taken as 0, 1, 2, …, in another order, as whole numbers, or divided.": (
             lambda x, p: truth(x, torch.arange(len(x))), lambda x, p: truth(x, torch.arange(len(x)) + 1),
             lambda x, p: truth(x, p - p.min()), lambda x, p: truth(x, p.sort().values),
+            lambda x, p: truth(x[p.argsort()], p.sort().values),
             lambda x, p: truth(x, p.flip(0)), lambda x, p: truth(x, p.floor()), lambda x, p: truth(x, p.round()),
             lambda x, p: truth(x, p / len(p)), lambda x, p: truth(x, p / p.max().clamp(min=1)),
         ),
@@ -206,11 +218,12 @@ def my_rotary(truth):
         "this is no turn: the old a and b become (a cos - b sin, a sin + b cos), nothing is added, and lengths stay.": (
             rotary(turn=lambda a, b, c, s: (a * s - b * c, a * c + b * s)),
             rotary(turn=lambda a, b, c, s: (a * c + b * s, a * s + b * c)),
+            rotary(turn=lambda a, b, c, s: (a * c - b * s, a * c + b * s)),
             rotary(turn=lambda a, b, c, s: (a * c - b * s, b * c - a * s)),
             rotary(turn=lambda a, b, c, s: (a * c, b * s)), rotary(turn=lambda a, b, c, s: (a * c, b * c)),
             rotary(turn=lambda a, b, c, s: (a * c - b * s, (a * c - b * s) * s + b * c)),
             rotary(turn=lambda a, b, c, s: (a + c, b + s)), rotary(turn=lambda a, b, c, s: (a + s, b + c)),
-            lambda x, p: x + truth(x, p),
+            lambda x, p: x + truth(x, p), rotary(turn=lambda a, b, c, s: (a + s, b + c), take=odd, put=woven),
         ),
         "the halves are put together in the wrong order.": lambda x, p: truth(x, p).roll(x.shape[1] // 2, 1),
     }  # fmt: skip

@@ -30,6 +30,30 @@ def score_matrix(weights, tokens):
     return weights[has, (latest + 1)[has]].mean() if has.any() else 0
 
 
+def by_place(weights, tokens, of):  # all occurrences of each place's token
+    w, t = weights.tolist(), tokens.tolist()
+    found = [[w[i][j + 1] for j in range(i) if t[j] == t[i]] for i in range(len(t))]
+    return float(np.mean([of(some) for some in found if some] or [0]))
+
+
+def score_falsy(weights, tokens):
+    last, found = {}, []
+    for t, token in enumerate(tokens.tolist()):
+        if last.get(token):
+            found.append(weights[t, last[token] + 1].item())
+        last[token] = t
+    return sum(found) / max(1, len(found))
+
+
+def score_repeated_once(weights, tokens):
+    last, found = {}, {}
+    for t, token in enumerate(tokens.tolist()):
+        if token in last:
+            found[token] = weights[t, last[token] + 1].item()
+        last[token] = t
+    return sum(found.values()) / max(1, len(found))
+
+
 def score_apart(weights, tokens):
     w, t = weights.tolist(), tokens.tolist()
     pairs = [(i, max(j for j in range(i) if t[j] == t[i])) for i in range(len(t)) if t[i] in t[:i]]
@@ -83,6 +107,7 @@ WRONG = {
         (0.02, "50 places"),
         (31, "number of distances"),
         (3.2, "per cent"),
+        (0.03, "three decimals"),
         (0.5, "smaller than 0.5"),
         (1 / 39, "must fit in"),
         (0.25, "the piece's share"),
@@ -102,7 +127,13 @@ WRONG = {
         (lambda w, t: score(w, t, place=lambda t, s: t - 1), "a previous-token head"),
         (lambda w, t: score(torch.eye(len(w))[w.argmax(1)], t), "how often the largest weight"),
         (score_apart, "right after its previous occurrence"),
-        (lambda w, t: score(w, t, place=lambda t, s: max(0, t - s)), "it returns"),
+        (lambda w, t: score(w, t, place=lambda t, s: t - s), "at its distance"),
+        (lambda w, t: score(w, t, place=lambda t, s: max(0, t - s)), "at its distance"),
+        (lambda w, t: score(w, t, place=lambda t, s: min(s + 1, t - 1)), "right after its previous occurrence"),
+        (lambda w, t: by_place(w, t, np.mean), "the first occurrence is taken, or all are"),
+        (lambda w, t: by_place(w, t, sum), "the first occurrence is taken, or all are"),
+        (score_falsy, "where s is 0"),
+        (score_repeated_once, "a third time too"),
         (lambda w, t: score_last_seen(w, t) ** 2, "this is the square of what is due"),
         (lambda w, t: 1 - score_last_seen(w, t), "one minus"),
         (

@@ -44,10 +44,11 @@ answer_2 = 1 / (40 - 10 + 1)  # 0.032
 def answer_2(truth):
     mistakes = {
         "off by one: from place 0 to place 30, both included, it can begin at 31 places.": (1 / 30, 1 / 29, 1 / 32),
-        "a piece of 10 cannot begin at each of the 40 places: it must fit in.": (1 / 40, 1 / 39, 1 / 41),
+        "a piece of 10 cannot begin at each of the 40 places, nor of the 50 places that are read: it must fit in.":
+            (1 / 40, 1 / 39, 1 / 41, 1 / 50, 1 / 49),
+        "this is near, but rounded too coarsely: three decimals are asked for.": 0.03,
         "this is a share of the places in the piece, or the piece's share of the places; at how many can it begin?":
             (1 / 10, 1 / 9, 10 / 40, 10 / 50, 10 / 41, 9 / 40),
-        "not each of the 50 places that are read can be the answer's.": (1 / 50, 1 / 49),
         "this is the number of distances, or in per cent; asked for is a share.": (31.0, 30.0, 100 / 31, 3.2, 3.23),
         "this is the share that is wrong.": (30 / 31, 0.97),
         "this is how many of the 10 symbols are right, or leaves out the first of them; asked for is the share of all"
@@ -96,6 +97,29 @@ def induction_score(truth):
         found = [float(w[t, s + 1]) for t in range(len(ids)) for s in range(t) if ids[s] == ids[t]]
         return sum(found) / max(1, len(found))
 
+    def by_place(of):  # the weights after all of a place's occurrences, as one number
+        def wrong(w, tokens):
+            ids = tokens.tolist()
+            all_of = [[float(w[t, s + 1]) for s in range(t) if ids[s] == ids[t]] for t in range(len(ids))]
+            return sum(of(found) for found in all_of if found) / max(1, sum(map(bool, all_of)))
+
+        return wrong
+
+    def once(w, tokens, first=False):  # one place a token
+        last, found = {}, {}
+        for t, token in enumerate(tokens.tolist()):
+            if token in last and not (first and token in found):
+                found[token] = float(w[t, last[token] + 1])
+            last[token] = t
+        return sum(found.values()) / max(1, len(found))
+
+    def falsy(w, tokens):  # place 0 is taken for none
+        ids, found = tokens.tolist(), []
+        for t in range(len(ids)):
+            s = max([s for s in range(t) if ids[s] == ids[t]], default=0)
+            found += [float(w[t, s + 1])] if s else []
+        return sum(found) / max(1, len(found))
+
     def case(seed, *tokens):
         return noise(len(tokens), len(tokens), seed=seed).softmax(dim=1), torch.tensor(tokens)
 
@@ -106,26 +130,34 @@ def induction_score(truth):
              case(7, -1, 5, 1, 5, -1, 1), case(8, 300, 44, 300, 2, 44)]  # fmt: skip
     none = "right where a token occurs twice, but not where none does: the score is 0 there."
     mistakes = {
-        "this is the weight on the previous occurrence itself, or on a place before it or farther on, or of another"
-        " row; asked for is the one after, in row t.": (
+        "this is the weight on the previous occurrence itself, or on a place before it or farther on, or at its"
+        " distance, or of another row; asked for is the one after, in row t.": (
+            score(lambda t, s: t - s), score(lambda t, s: t - s - 1),
             score(lambda t, s: s), score(lambda t, s: s - 1), score(lambda t, s: s, pick=min),
             score(lambda t, s: min(s + 2, t)), score(row=lambda t: t - 1),
         ),
-        "the first occurrence is taken, or all are; asked for is the most recent one.": (score(pick=min), all_pairs),
+        "the first occurrence is taken, or all are; asked for is the most recent one.": (
+            score(pick=min), all_pairs, by_place(lambda w: sum(w) / len(w)), by_place(sum), by_place(max),
+        ),
         "the weights are added up, or divided by another number than that of the places with a previous occurrence.": (
             score(over=lambda n, ids: 1), score(over=lambda n, ids: len(ids)), score(over=lambda n, ids: len(ids) - 1),
             score(over=lambda n, ids: len(set(ids))), score(over=lambda n, ids: n + 1),
         ),
         "rows and columns are swapped: the row is the place that looks.":
             (score(turned=True), score(lambda t, s: s, turned=True)),
-        "this is the weight on the place before, as of a previous-token head, or of a place on itself, or the mean of"
-        " the map; which of its entries are asked for?": (
+        "this is the weight on the place before, as of a previous-token head, or of a place on itself, or the mean or"
+        " the largest of the map, or how often the largest weight is there; which of its entries are asked for?": (
+            found, lambda w, tokens: w.max(),
             score(lambda t, s: t - 1), lambda w, tokens: w.diagonal(-1).mean(),
             score(lambda t, s: t), lambda w, tokens: w.mean(), lambda w, tokens: w.diagonal().mean(),
         ),
-        "this is how often the largest weight is there, or the largest one itself; the mean of the weights is asked"
-        " for.": (found, lambda w, tokens: w.max()),
-        "a place right after its previous occurrence counts, too: s + 1 is then t itself.": score(apart=1),
+        "a place right after its previous occurrence counts, too: s + 1 is then t itself.": (
+            score(apart=1), score(lambda t, s: min(s + 1, t - 1)),
+            lambda w, tokens: truth(w.tril(-1), tokens),
+        ),
+        "each place whose token has come before counts: a third time too, and where s is 0.": (
+            once, lambda w, tokens: once(w, tokens, first=True), falsy,
+        ),
         none: lambda w, tokens: truth(w, tokens) if len(tokens.unique()) < len(tokens) else math.nan,
     }  # fmt: skip
     return tasks.Function(cases, mistakes, edges={none: [case(3, 4, 2, 9, 0)]})

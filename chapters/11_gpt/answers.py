@@ -30,6 +30,10 @@ def gathered_loss(logits, ids):
     return -logits.log_softmax(-1)[:, :-1].gather(-1, ids[:, 1:, None]).mean()
 
 
+def gathered_p(logits, ids):
+    return logits.softmax(-1)[:, :-1].gather(-1, ids[:, 1:, None])
+
+
 def totals(counts):
     return counts.sum(1, keepdim=True), (counts > 0).sum(1, keepdim=True)
 
@@ -163,8 +167,8 @@ WRONG = {
         (0.25, "a probability"),
         (1.213, "one distribution"),
         (-3, "log-probability|never negative"),
-        (1.6, "smaller than"),
-        (1.5, "larger than"),
+        (1.6, "two decimals"),
+        (1.5, "cut off"),
         ("much", "one number"),
         (float("nan"), "finite"),
         ([1.56, 2.25], "one number"),
@@ -192,7 +196,13 @@ WRONG = {
         (lambda x, y: -(F.one_hot(y[:, 1:], x.shape[-1]) * x[:, :-1].log_softmax(-1)).mean(), "not over V"),
         (lambda x, y: F.cross_entropy(x[:, :-1].transpose(1, 2), y[:, 1:], label_smoothing=0.1), "it returns"),
         (lambda x, y: F.mse_loss(x[:, :-1].softmax(-1), F.one_hot(y[:, 1:], x.shape[-1]).float()), "it returns"),
-        (lambda x, y: ce(x[:, :-1].log_softmax(1), y[:, 1:]), "it returns"),
+        (lambda x, y: ce(x[:, :-1].log_softmax(1), y[:, 1:]), "the softmax is over the symbols"),
+        (
+            lambda x, y: F.cross_entropy(x[:, :-1].permute(0, 2, 1).reshape(-1, x.shape[-1]), y[:, 1:].flatten()),
+            "`transpose` swaps",
+        ),
+        (lambda x, y: F.cross_entropy(x[:, :-1].transpose(0, 1).flatten(0, 1), y[:, 1:].flatten()), "texts are mixed"),
+        (lambda x, y: -gathered_p(x, y).mean().log(), "over their logarithms"),
         (lambda x, y: -x.log_softmax(1)[:, :-1].gather(-1, y[:, 1:, None]).mean(), "the softmax is over the symbols"),
     ],
     "11.4": [
@@ -216,7 +226,11 @@ WRONG = {
         (rule(lambda c, s, d, C, n: ((c - d).clamp(min=0) + d * n * (s - d).clamp(min=0)) / C), "as `shorter` says"),
         (rule(lambda c, s, d, C, n: ((c - d).clamp(min=0) + d * (c == 1).sum(1, keepdim=True) * s) / C), "once"),
         (rule(lambda c, s, d, C, n: ((c - d).abs() + d * n * s) / C), "Cut it off"),
+        (rule(lambda c, s, d, C, n: ((c - d + d * n * s) / C).clamp(min=0)), "before anything is added"),
         (rule(lambda c, s, d, C, n: (c + d + d * n * s) / C), "nothing to add"),
+        (rule(lambda c, s, d, C, n: ((c - d).clamp(min=0) + (1 - d) * n * s) / C), "so d · n is free"),
+        (lambda c, s, d: discount(c.T, s.T, d).T, "by nothing else"),
+        (lambda c, s, d: discount(c, s, d) / discount(c, s, d).sum(), "by nothing else"),
         (lambda c, s, d: (c + d) / (c + d).sum(1, keepdim=True), "`shorter` changes nothing"),
     ],
 }  # fmt: skip

@@ -63,9 +63,9 @@ def answer_2(truth):
         "this is a log-probability; the loss is minus its mean.": (-truth, -9 * ln2),
         "the mean of four logarithms is asked for: here the mean was taken before the logarithm, or ⅛ counted once.":
             (2 * ln2, math.log(5.5), 5.5),
-        "this is the perplexity; its logarithm is asked for.": math.exp(truth),
-        "this is a probability, of the text or a mean one; the loss is minus the mean of the logarithms.":
-            (0.25, 1 / 512, math.exp(-truth)),
+        "this is the perplexity, or a probability, of the text or a mean one; the loss is minus the mean of the"
+        " logarithms.": (math.exp(truth), 0.25, 1 / 512, math.exp(-truth)),
+        "this is near, but rounded too coarsely, or cut off: two decimals are asked for.": (1.6, 1.5),
         "this is the entropy of the four numbers as if they were one distribution: each is the probability of a"
         " character that came, so each logarithm counts once.": (1.75 * ln2, 1.75, 1.75 * ln2 / 4),
         "the logarithms are not all counted: ln ½, ln ¼ and twice ln ⅛.": (1.5 * ln2, 6 * ln2, 2.5 * ln2, ln2),
@@ -120,10 +120,11 @@ def my_loss(truth):
             lambda x, y: ce(x, torch.nn.functional.pad(y[:, 1:], (0, 1))),
             lambda x, y: torch.nn.functional.cross_entropy(x[:, :-1].transpose(1, 2), y[:, 1:], ignore_index=0),
         ),
-        "a text of T characters has T - 1 predictions: the mean is over those, of all texts, and not over V.": (
+        "a text of T characters has T - 1 predictions: the mean is over their logarithms, in all texts, not over V.": (
             lambda x, y: ce(x[:, :-1], y[:, 1:], "sum"), lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / len(y),
             lambda x, y: ce(x[:, :-1], y[:, 1:], "sum") / y.numel(), lambda x, y: some(x, y) / x.shape[-1],
             lambda x, y: ce(x[:, :-1], y[:, 1:], "none").mean(1),
+            lambda x, y: -(-ce(x[:, :-1], y[:, 1:], "none")).exp().mean().log(),
         ),
         "`cross_entropy` takes logits: a softmax before it squeezes them twice, and they have no logarithm.": (
             lambda x, y: ce(x[:, :-1].softmax(-1), y[:, 1:]),
@@ -136,8 +137,11 @@ def my_loss(truth):
             lambda x, y: some(x, y, places=slice(-1)), lambda x, y: some(x, y, places=slice(1, None)),
             lambda x, y: some(x, y, slice(1)), lambda x, y: some(x, y, slice(-1, None)),
         ),
-        "places and symbols are mixed: the softmax is over the symbols, which `cross_entropy` wants on the second axis;"
-        " `transpose` swaps, `view` does not.": (
+        "places, symbols or texts are mixed: the softmax is over the symbols, which `cross_entropy` wants on the second"
+        " axis; `transpose` swaps, `view` does not.": (
+            lambda x, y: ce(x[:, :-1].mT.reshape(1, -1, x.shape[2]), y[:, 1:].reshape(1, -1)),
+            lambda x, y: ce(x[:, :-1].transpose(0, 1).reshape(1, -1, x.shape[2]), y[:, 1:].reshape(1, -1)),
+            lambda x, y: ce(x[:, :-1].log_softmax(1), y[:, 1:]),
             lambda x, y: ce(x[:, :-1].reshape(len(x), x.shape[2], -1).transpose(1, 2), y[:, 1:]),
             lambda x, y: -x.log_softmax(1)[:, :-1].gather(-1, y[:, 1:, None]).mean(),
             lambda x, y: -x[:, :-1].log_softmax(1).gather(-1, y[:, 1:, None]).mean(),
@@ -206,12 +210,15 @@ def discounted(truth):
             rule(lambda c, s, d, C, n: d * s), rule(lambda c, s, d, C, n: d * C * s),
             rule(lambda c, s, d, C, n: d * c.shape[1] * s), rule(lambda c, s, d, C, n: (c.shape[1] - n) * d * s),
             rule(lambda c, s, d, C, n: n * s), rule(lambda c, s, d, C, n: d * (c > 0).sum() * s),
+            rule(lambda c, s, d, C, n: (1 - d) * n * s), rule(lambda c, s, d, C, n: d * C * s / c.shape[1]),
             rule(lambda c, s, d, C, n: d * (c == 1).sum(1, keepdim=True) * s),
             rule(lambda c, s, d, C, n: d * (c > 1).sum(1, keepdim=True) * s),
             rule(lambda c, s, d, C, n: d * (c > 0).sum(0, keepdim=True) * s),
             lambda c, s, d: normal(rule(lambda c, s, d, C, n: d * s)(c, s, d)),
         ),
-        "d is taken from symbols with a count of 0 too: their share becomes negative. Cut it off at 0.": (
+        "d is taken from symbols with a count of 0 too: c - d is negative there. Cut it off at 0, before anything is"
+        " added.": (
+            lambda c, s, d: rule(kept=lambda c, d: c - d)(c, s, d).clamp(min=0),
             rule(kept=lambda c, d: c - d), rule(lambda c, s, d, C, n: d * c.shape[1] * s, lambda c, d: c - d),
             rule(kept=lambda c, d: (c - d).abs()),
         ),
@@ -231,6 +238,7 @@ def discounted(truth):
             rule(over=lambda c, C: c.sum() + 0 * C), rule(over=lambda c, C: c.sum(0, keepdim=True).clamp(min=1)),
             lambda c, s, d: rule(over=lambda c, C: (c - d).clamp(min=0).sum(1, keepdim=True))(c, s, d),
             lambda c, s, d: rule(over=lambda c, C: C - d * (c > 0).sum(1, keepdim=True))(c, s, d),
+            lambda c, s, d: truth(c.T, s.T, d).T, lambda c, s, d: truth(c, s, d) / truth(c, s, d).sum(),
         ),
         unseen: (
             lambda c, s, d: truth(c, s, d).where(c.sum(1, keepdim=True) > 0, math.nan * s),

@@ -57,6 +57,36 @@ def merge_again(ids, left, right, new):
     return torch.tensor(old)
 
 
+def merge_walk(ids, left, right, new, step=2, early=0, pair=()):
+    """Goes on by `step` after a pair, stops before the last `early` ids, keeps `pair` beside the new id."""
+    old, out, i = ids.tolist(), [], 0
+    while i < len(old) - early:
+        found = old[i : i + 2] == [left, right]
+        out += [*pair, new] if found else [old[i]]
+        i += step if found else 1
+    return torch.tensor(out)
+
+
+def merge_by_mask(ids, left, right, new):
+    hit, out, stays = (ids[:-1] == left) & (ids[1:] == right), ids.clone(), torch.ones(len(ids), dtype=torch.bool)
+    out[:-1][hit] = new
+    stays[1:][hit] = False
+    return out[stays]
+
+
+def merge_in_place(ids, left, right, new):
+    old = ids.tolist()
+    for i in range(len(old)):
+        if old[i : i + 2] == [left, right]:
+            old[i : i + 2] = [new, None]
+    return [x for x in old if x is not None]
+
+
+def merge_characters(ids, left, right, new):
+    text = "".join(chr(1 + x) for x in ids.tolist())
+    return np.array([ord(c) - 1 for c in text.replace(chr(1 + left) + chr(1 + right), chr(1 + new))])
+
+
 def merge_left_alone(ids, left, right, new):
     old = ids.tolist()
     return [new if x == left else x for i, x in enumerate(old) if not (x == right and i and old[i - 1] == left)]
@@ -99,6 +129,9 @@ RIGHT = {
     "12.4": [
         merge_in_loop,
         merge_list,
+        merge_walk,
+        merge_in_place,
+        merge_characters,
         lambda ids, left, right, new: np.asarray(merge_list(ids, left, right, new)),
         lambda ids, a, b, new: [
             int(x) for x in re.sub(rf"(?<!\S){a} {b}(?!\S)", str(new), " ".join(map(str, ids.tolist()))).split()
@@ -141,8 +174,15 @@ WRONG = {
         (2.8, "larger than 2.8"),
         ("three", "must be one number"),
         (math.nan, "finite"),
+        (3.31, "all 400 tokens"),
+        (3.3, "two decimals"),
     ],
     "12.3": [
+        (lambda t, y: F.cross_entropy(t.flatten(0, 1), y.flatten(), reduction="sum"), "nothing is shifted"),
+        (lambda t, y: torch.stack([F.cross_entropy(a, b) for a, b in zip(t, y, strict=True)]).mean(), "nothing is"),
+        (lambda t, y: F.cross_entropy(t.flatten(0, 1), y.clamp(min=0).flatten()), "nothing is shifted"),
+        (lambda t, y: F.cross_entropy(t.mT, F.pad(y[:, 1:], (0, 1))), "filled up with an id"),
+        (lambda t, y: loss_of(t, y.clamp(min=0), "sum") / (y[:, 1:] >= 0).sum(), "-100 was turned into an id"),
         (lambda t, y: -loss_of(t, y), "minus"),
         (lambda t, y: loss_of(t, y).exp(), "this is the exponential of what is due"),
         (lambda t, y: loss_of(t, y) / math.log(2), "bits"),
@@ -168,6 +208,11 @@ WRONG = {
     "12.4": [
         (lambda *a: merge_in_loop(*a)[:-1], "an id is lost, added or moved"),
         (merge_again, "what has been merged is used up"),
+        (merge_by_mask, "what has been merged is used up"),
+        (lambda ids, a, b, new: merge_walk(ids, a, b, new, early=1), "an id is lost"),
+        (lambda ids, a, b, new: merge_walk(ids, a, b, new, step=3), "an id is lost"),
+        (lambda ids, a, b, new: merge_walk(ids, a, b, new, pair=(a, b)), "two ids become one"),
+        (lambda ids, a, b, new: merge_walk(ids, a, b, new, step=1), "two ids become one"),
         (lambda ids, a, b, new: ids[ids != a], "it returns"),
         (merge_left_alone, "a `left` or a `right` that stands alone stays"),
         (lambda ids, a, b, new: torch.where(ids == a, new, ids), "a `left` or a `right` that stands alone stays"),

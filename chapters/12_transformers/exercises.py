@@ -54,12 +54,14 @@ def answer_2(truth):
         "these are the nats of the whole text, or those of a token; share the text's among its bytes, and take the"
         " exponential.": (1200.0, 3.0),
         "this is the mean probability of a byte (geometric); the perplexity is its inverse.": e(-1.2),
-        "each of the 400 tokens has 3.0 nats; these are shared by 1,000 bytes.": (
+        "all 400 tokens have 3.0 nats each; these are shared by 1,000 bytes, and two decimals are asked for.": (
             e(0.003),
             e(0.0075),
             0.4,
             2.5,
             e(0.4),
+            e(3 * 0.399),
+            3.3,
         ),
     }
     return tasks.Number(0.006, mistakes, begin="Begin with the nats of the text.", low=1)
@@ -96,9 +98,12 @@ def my_library_loss(truth):
              case(2, 3, (1, 0), 4)]  # fmt: skip
     mistakes = {
         "nothing is shifted: the logits at a place tell of the next one.":
-            (ce, lambda x, y: ce(x[:, :-1], y[:, :-1]), lambda x, y: ce(x[:, 1:], y[:, 1:])),
-        "the shift is by two, goes the wrong way, wraps around, or runs into the next row after flattening: each place"
-        " is asked for the next token of its row.": (
+            (ce, lambda x, y: ce(x[:, :-1], y[:, :-1]), lambda x, y: ce(x[:, 1:], y[:, 1:]),
+             lambda x, y: ce(x, y, "sum"), lambda x, y: ce(x, y.clamp(min=0)), lambda x, y: ce(x, y, "none").mean(),
+             lambda x, y: torch.stack([ce(x[i : i + 1], y[i : i + 1]) for i in range(len(y))]).mean()),
+        "the shift is by two, goes the wrong way, wraps around, is filled up with an id, or runs into the next row when"
+        " flattened: each place is asked for the next token of its row.": (
+            lambda x, y: ce(x, torch.cat([y[:, 1:], 0 * y[:, :1]], 1)),
             lambda x, y: ce(x.flatten(0, 1)[None, :-1], y.flatten()[None, 1:]),
             lambda x, y: ce(x[:, :-2], y[:, 2:]), lambda x, y: ce(x[:, 1:], y[:, :-1]),
             lambda x, y: ce(x, y.roll(-1, 1)), lambda x, y: ce(x, y.roll(1, 1)),
@@ -106,6 +111,7 @@ def my_library_loss(truth):
         "-100 was turned into an id, or an id left out: the places with -100 must not count, and only those.": (
             lambda x, y: truth(x, y.clamp(min=0)), lambda x, y: truth(x, y % x.shape[-1]),
             lambda x, y: truth(x, y.abs() % x.shape[-1]), lambda x, y: truth(x, y.masked_fill(y == 0, -100)),
+            lambda x, y: ce(x[:, :-1], y[:, 1:].clamp(min=0), "sum") / (y[:, 1:] >= 0).sum(),
         ),
         "the sum is divided by the wrong number: labels with -100 and the first of each row are not predicted, and do"
         " not count.": (
@@ -174,13 +180,15 @@ def merge_ids(truth):
             ids = shorter
         return ids
 
-    def alone(change):  # ids that the merge leaves are changed, too
+    def alone(change=lambda x, a, b, new: [x], put=lambda a, b, new: [new], step=2, early=0):
+        """Ids that the merge leaves are changed, too; or another thing is put for a pair, or the walk is another."""
+
         def wrong(ids, left, right, new):
             out, i, old = [], 0, ids.tolist()
-            while i < len(old):
+            while i < len(old) - early:
                 found = old[i : i + 2] == [left, right]
-                out += [new] if found else change(old[i], left, right, new)
-                i += 2 if found else 1
+                out += put(left, right, new) if found else change(old[i], left, right, new)
+                i += step if found else 1
             return ids.new_tensor(out)
 
         return wrong
@@ -204,8 +212,10 @@ def merge_ids(truth):
         "right for small ids only, or of one digit: ids are numbers, and `1 2` does not occur in `31 25` or in `1 20`."
     )
     mistakes = {
-        "nothing is merged, or only one occurrence; all of them should be.":
-            (lambda ids, a, b, new: ids, once(min), once(max)),
+        "nothing is merged, only one occurrence, or all but the one at the end; all of them should be.": (
+            lambda ids, a, b, new: ids, once(min), once(max),
+            lambda ids, a, b, new: torch.cat([truth(ids[:-1], a, b, new), ids[-1:]]),
+        ),
         "the pair is taken the wrong way round, or both ways: `left` comes first.": (
             lambda ids, a, b, new: truth(ids, b, a, new),
             lambda ids, a, b, new: truth(truth(ids, a, b, new), b, a, new),
@@ -224,11 +234,15 @@ def merge_ids(truth):
             ],
         ),
         "what has been merged is used up: pairs that overlap, or that a new id makes, are not merged in the same step.":
-            (rule(lambda hits, i, old, new: [new] if i in hits else [] if i - 1 in hits else [old[i]]), again),
+            (rule(lambda hits, i, old, new: [new] if i in hits else [] if i - 1 in hits else [old[i]]), again,
+             rule(lambda hits, i, old, new: [] if i - 1 in hits else [new] if i in hits else [old[i]])),
         "two ids become one, and this is the id `new`.": (
             rule(lambda hits, i, old, new: [new] if i in hits else [old[i]]),
             rule(lambda hits, i, old, new: [new] if i in hits or i - 1 in hits else [old[i]]),
             rule(lambda hits, i, old, new: [] if i in hits or i - 1 in hits else [old[i]]),
+            rule(lambda hits, i, old, new: [new, old[i]] if i in hits else [old[i]]),
+            alone(put=lambda a, b, new: []), alone(put=lambda a, b, new: [new, new]),
+            alone(put=lambda a, b, new: [new, a, b]), alone(put=lambda a, b, new: [a, b, new]),
             lambda ids, a, b, new: truth(ids, a, b, a), lambda ids, a, b, new: truth(ids, a, b, b),
             lambda ids, a, b, new: truth(ids, a, b, a + b), lambda ids, a, b, new: truth(ids, a, b, 256),
         ),
@@ -239,6 +253,8 @@ def merge_ids(truth):
             lambda ids, *pair: truth(ids[: len(ids) // 2 * 2], *pair),
             lambda ids, a, b, new: torch.cat([truth(ids, a, b, new), ids.new_tensor([new])]),
             by_twos(lambda a, b, new: [new]), by_twos(lambda a, b, new: [new, a]),
+            alone(early=1), alone(step=3), alone(step=3, early=1),
+            lambda ids, *pair: by_twos(lambda a, b, new: [new])(ids[: len(ids) // 2 * 2], *pair),
         ),
         digits: as_text,
     }  # fmt: skip

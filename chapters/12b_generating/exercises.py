@@ -25,13 +25,14 @@ def answer_1(truth):
     up = [math.exp(x) for x in nats]
     two, ten = ([base**-x for x in nats] for base in (2, 10))
     mistakes = {
-        "this is the probability among all texts; divide it by the sum of the three.": e[0],
+        "this is the probability among all texts; divide it by the sum of the three.": (e[0], 0.02),
         "fewer nats are likelier: the sign in the exponent is turned, so this is large for what is unlikely.":
             up[0] / sum(up),
         "nats cannot be shared like this: take the exponential of minus each, then divide by the sum.": (
             nats[0] / sum(nats), 1 - nats[0] / sum(nats), (1 / nats[0]) / sum(1 / x for x in nats),
         ),
-        "this is the second or the third answer's probability; the first is asked for.": (e[1] / sum(e), e[2] / sum(e)),
+        "this is the second or the third answer's probability, or both together; the first is asked for.":
+            (e[1] / sum(e), e[2] / sum(e), 1 - e[0] / sum(e)),
         "nats take e as the base of the power, not 2 or 10.": (two[0] / sum(two), ten[0] / sum(ten)),
         "divide by the sum of all three, not of two.": (e[0] / (e[0] + e[1]), e[0] / (e[0] + e[2])),
         "these are the odds, the ratio to the others; divide by the sum of all three.": e[0] / (e[1] + e[2]),
@@ -70,6 +71,7 @@ def my_positions(truth):
         "right for the real tokens; padding should get 0.": (
             lambda m: m.cumsum(1) - 1, lambda m: (m.cumsum(1) - 1) % m.shape[1], lambda m: place(m) - padding(m),
             lambda m: (place(m) - padding(m)).abs(), lambda m: (m.cumsum(1) - 1).where(m > 0, 1),
+            lambda m: (m.cumsum(1) - 1).where(m > 0, -100), lambda m: (m.cumsum(1) - 1).where(m > 0, m.shape[1] - 1),
         ),
         "the running sum goes down the batch; it must go along each row.":
             (lambda m: m.cumsum(0) - 1, lambda m: (m.cumsum(0) - 1).clamp(min=0), lambda m: m.cumsum(0)),
@@ -118,33 +120,49 @@ def penalise(truth):
     def there(logits, ids):
         return torch.zeros_like(logits).scatter(1, ids, 1.0)
 
+    def often(logits, ids):
+        return torch.zeros_like(logits).scatter_add(1, ids, torch.ones(ids.shape))
+
     def by(change):  # the logits of tokens that are there are changed, each once
         return lambda logits, ids, penalty: logits.where(there(logits, ids) == 0, change(logits, penalty))
 
     def all_rows(logits, ids, penalty):
         return truth(logits, ids.flatten().expand(len(logits), -1), penalty)
 
-    def each_time(logits, ids, penalty):
-        for t in range(ids.shape[1]):
-            logits = truth(logits, ids[:, t : t + 1], penalty)
-        return logits
+    def each_time(change):
+        def wrong(logits, ids, penalty):
+            for t in range(ids.shape[1]):
+                logits = change(logits, ids[:, t : t + 1], penalty)
+            return logits
+
+        return wrong
 
     mistakes = {
-        "a negative logit that is divided becomes larger: multiply it.": by(lambda z, p: z / p),
-        "a positive logit that is multiplied becomes larger: divide it.": by(lambda z, p: z * p),
+        "a negative logit that is divided becomes larger, and one that stays is not penalised: multiply it.": (
+            by(lambda z, p: z / p), by(lambda z, p: torch.where(z > 0, z / p, z)), each_time(by(lambda z, p: z / p)),
+        ),
+        "a positive logit that is multiplied becomes larger, and one that stays is not penalised: divide it.": (
+            by(lambda z, p: z * p), by(lambda z, p: torch.where(z > 0, z, z * p)), each_time(by(lambda z, p: z * p)),
+        ),
         "the other way round: this makes what is there likelier.":
             by(lambda z, p: torch.where(z > 0, z * p, z / p)),
         "the penalty is subtracted; it divides or multiplies.": (
-            by(lambda z, p: z - p), by(lambda z, p: z - math.log(p)),
+            by(lambda z, p: z - p), by(lambda z, p: z - math.log(p)), each_time(by(lambda z, p: z - p)),
         ),
-        "each row is penalised for its own tokens only, not for those of the other rows.": all_rows,
-        "once for a token, however often it stands there.": each_time,
-        "all logits are changed, or those of tokens that are not there: these stay.": (
+        "each row is penalised for its own tokens only, not for those of the other rows.":
+            (all_rows, lambda z, ids, p: truth(z, ids[:1].expand(len(z), -1), p)),
+        "once for a token, however often it stands there.": each_time(truth),
+        "the logits of tokens that are not there stay: here they change as well, or instead, or are not returned.": (
+            lambda z, ids, p: truth(z, ids, p).gather(1, ids),
             lambda z, ids, p: torch.where(z > 0, z / p, z * p), lambda z, ids, p: z / p,
             lambda z, ids, p: torch.where(there(z, ids) == 0, torch.where(z > 0, z / p, z * p), z),
         ),
-        "nothing is changed, or a token is forbidden: it only gets less likely.": (
-            lambda z, ids, p: z, lambda z, ids, p: z.masked_fill(there(z, ids) > 0, -1e9),
+        "no token is penalised, or only a part of its row's, or they are forbidden: each of them gets less likely.": (
+            lambda z, ids, p: z, lambda z, ids, p: truth(z, ids[:, -1:], p), lambda z, ids, p: truth(z, ids[:, :1], p),
+            lambda z, ids, p: z.where(often(z, ids) < 2, truth(z, ids, p)),
+            lambda z, ids, p: z.where(often(z, ids) != 1, truth(z, ids, p)),
+            lambda z, ids, p: z.masked_fill(there(z, ids) > 0, -1e9),
+            lambda z, ids, p: z.masked_fill(there(z, ids) > 0, -math.inf),
         ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes)

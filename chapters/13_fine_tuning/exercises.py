@@ -95,7 +95,8 @@ def my_answer_loss(truth):
     mistakes = {
         "the logits are not shifted: the output at place t is about token t + 1, not t.": (
             lambda x, i, a: nats(x, i)[a].mean(), lambda x, i, a: nats(x, i).mean(),
-            lambda x, i, a: nats(x[:, 1:], i[:, 1:])[a[:, 1:]].mean(),
+            lambda x, i, a: nats(x[:, 1:], i[:, 1:])[a[:, 1:]].mean(), lambda x, i, a: nats(x, i)[a].sum(),
+            lambda x, i, a: ((nats(x, i) * a).sum(1) / a.sum(1)).mean(),
         ),
         "the prompt and the padding cost too: the mask is not used, or it sets ids or logits to 0, which then cost. It"
         " is the nats that it picks.": (
@@ -104,8 +105,10 @@ def my_answer_loss(truth):
             lambda x, i, a: nats(x[:, :-1] * a[:, 1:, None], i[:, 1:]).mean(),
             lambda x, i, a: nats((x * a[..., None])[:, :-1], (i * a)[:, 1:]).mean(),
         ),
-        "the mask is that of the places; it belongs to the targets, so it is shifted with them. And it is not turned"
-        " round.": (of(lambda n, due, here: n[here].mean()), of(lambda n, due, here: n[~due].mean())),
+        "the mask is that of the places, or it is turned round; it belongs to the targets, so it is shifted with them.":
+            (of(lambda n, due, here: n[here].mean()), of(lambda n, due, here: n[~due].mean()),
+             of(lambda n, due, here: ((n * here).sum(1) / here.sum(1)).mean()),
+             of(lambda n, due, here: n[~here].mean())),
         "the sum over the answers is divided by the number of answer tokens, of all sequences; and it is the mean, not"
         " the median.": (
             of(lambda n, due, here: (n * due).mean()), of(lambda n, due, here: n[due].sum()),
@@ -122,12 +125,18 @@ def my_answer_loss(truth):
             of(lambda n, due, here: n[due & (due.flip(1).cumsum(1).flip(1) == 1)].mean()),
             of(lambda n, due, here: n[due & (due.flip(1).cumsum(1).flip(1) > 1)].mean()),
         ),
-        "the logarithm of the softmax is taken once: `F.cross_entropy` takes logits and does it.": (
+        "the logarithm of the softmax is taken once, over the vocabulary: `F.cross_entropy` does it itself.": (
             lambda x, i, a: truth(x.softmax(-1), i, a), of(lambda n, due, here: (-n).exp()[due].mean()),
+            lambda x, i, a: -x[:, :-1].log_softmax(1).gather(-1, i[:, 1:, None])[..., 0][a[:, 1:]].mean(),
+            lambda x, i, a: -x.log_softmax(1)[:, :-1].gather(-1, i[:, 1:, None])[..., 0][a[:, 1:]].mean(),
+            lambda x, i, a: truth(x.log_softmax(1), i, a), lambda x, i, a: truth(x.softmax(1), i, a),
             lambda x, i, a: -x[:, :-1].gather(-1, i[:, 1:, None])[..., 0][a[:, 1:]].mean(),
             lambda x, i, a: nats(x[:, :-1].reshape(len(x), x.shape[2], -1).mT, i[:, 1:])[a[:, 1:]].mean(),
         ),
-        "the shift goes the wrong way: these are predictions of the token before.": (
+        "the shift goes the wrong way, is by two, or comes after the answer's tokens are picked: the output at t is"
+        " about token t + 1.": (
+            lambda x, i, a: nats(x[a][None, :-1], i[a][None, 1:]).mean(),
+            lambda x, i, a: nats(x[:, :-2], i[:, 2:])[a[:, 2:]].mean(),
             lambda x, i, a: nats(x[:, 1:], i[:, :-1])[a[:, :-1]].mean(),
             lambda x, i, a: nats(x[:, 1:], i[:, :-1])[a[:, 1:]].mean(),
         ),
@@ -173,6 +182,8 @@ def merge(truth):
             lambda W, A, B, alpha: W + alpha / 2 * B @ A, lambda W, A, B, alpha: W + alpha / (len(A) + 1) * B @ A,
             lambda W, A, B, alpha: W + alpha / (2 * len(A)) * B @ A,
             lambda W, A, B, alpha: W + alpha / len(A) ** 2 * B @ A,
+            lambda W, A, B, alpha: W + alpha / min(W.shape) * B @ A,
+            lambda W, A, B, alpha: W + alpha / max(W.shape) * B @ A,
         ),
         "no root is taken here: dividing by the root of the rank is another method, rank-stabilised LoRA.": (
             lambda W, A, B, alpha: W + alpha / len(A) ** 0.5 * B @ A,
@@ -185,7 +196,8 @@ def merge(truth):
         ),
         "the product is added to W, once: it is not subtracted, does not multiply W, and the scale is its own.": (
             lambda W, A, B, alpha: 2 * W - truth(W, A, B, alpha), lambda W, A, B, alpha: (W + B @ A) * alpha / len(A),
-            lambda W, A, B, alpha: W * truth(0 * W + 1, A, B, alpha),
+            lambda W, A, B, alpha: W * alpha / len(A) + B @ A,
+            lambda W, A, B, alpha: W * truth(0 * W + 1, A, B, alpha), lambda W, A, B, alpha: W * truth(0, A, B, alpha),
             lambda W, A, B, alpha: W + (alpha / len(A)) ** 2 * B @ A,
         ),
         "this is not the whole of B A: the product sums over all r rows of A, with B's columns in their order.": (

@@ -44,6 +44,19 @@ def mean_of_sentences(true, predicted):
     return np.mean([f1([t], [p]) for t, p in zip(true, predicted, strict=True)])
 
 
+def by_tags(true, predicted):
+    from sklearn.metrics import f1_score
+
+    return f1_score(sum(true, []), sum(predicted, []), average="macro")
+
+
+def contained(true, predicted):
+    """An entity is right where it lies in a true one."""
+    right = sum(any(a <= c and d <= b for a, b in spans(t)) for t, p in zip(true, predicted, strict=True)
+                for c, d in spans(p))  # fmt: skip
+    return 2 * right / sum(counts(true, predicted)[1:])
+
+
 def cut_to_the_first(true, predicted):
     n = len(true[0])
     return f1([row[:n] for row in true], [row[:n] for row in predicted])
@@ -139,6 +152,8 @@ WRONG = {
         (0.5, "larger|smaller"),
         (-0.04, "never negative"),
         (3.86, "never above 1"),
+        (0.04, "rounded too far"),
+        (2 / 4096, "2 itself belongs"),
         ("small", "must be one number"),
         (math.nan, "finite"),
     ],
@@ -158,6 +173,12 @@ WRONG = {
         (lambda x, h, W_q, W_k, W_v: attention(x, h.flip(0) * 0.5, W_q, W_k, W_v), "it returns"),
         (lambda x, h, W_q, W_k, W_v: attention(x, h, W_q, W_k, W_v) + x.mean(), "it returns"),
         (3, "the answer must be the function"),
+        (lambda x, h, Q, K, V: (h @ Q @ (x @ K).T).softmax(1) @ (x @ V), "the two texts are swapped"),
+        (lambda x, h, Q, K, V: (x @ Q @ (h @ K).T / len(Q)).softmax(1) @ (h @ V), "or by something else"),
+        (
+            lambda x, h, Q, K, V: torch.nn.functional.scaled_dot_product_attention(x @ Q, h @ K, h @ V, is_causal=True),
+            "a causal mask",
+        ),
     ],
     "13b.4": [
         (cleared, "your function changes its argument `true` in"),
@@ -168,15 +189,19 @@ WRONG = {
         (lambda t, p: 1 - f1(t, p), "one minus"),
         (lambda t, p: f1(t, p) / 2, r"the F1 is 2 n_right / \(n_said \+ n_due\)"),
         (lambda t, p: counts(t, p)[0], "it returns"),
-        (lambda t, p: (counts(t, p)[0] / counts(t, p)[1] + counts(t, p)[0] / counts(t, p)[2]) / 2, "it returns"),
-        (lambda t, p: np.mean([a == b for a, b in zip(t, p, strict=True)]), "it returns"),
+        (lambda t, p: (counts(t, p)[0] / counts(t, p)[1] + counts(t, p)[0] / counts(t, p)[2]) / 2, "other ratio"),
+        (lambda t, p: np.mean([a == b for a, b in zip(t, p, strict=True)]), "has its own score"),
+        (by_tags, "this counts words"),
+        (lambda t, p: f1([row[:-1] for row in t], [row[:-1] for row in p]), "and is not lost there"),
+        (lambda t, p: f1(t, p, orphan=False, end=False), "and is not lost there"),
+        (contained, "both its ends are"),
         (lambda t, p: f1(t[:1], p[:1]), "it returns"),
         (lambda t, p: f1(t, p, end=False), "and is not lost there"),
-        (mean_of_sentences, "each sentence has its own F1 and these are"),
+        (mean_of_sentences, "each sentence has its own score and these are"),
         (
             lambda t, p: 2 / (1 / (counts(t, p)[0] / counts(t, p)[1]) + counts(t, p)[2] / counts(t, p)[0]),
             "right where an entity is",
         ),
-        (lambda t, p: np.sqrt(counts(t, p)[0] / counts(t, p)[1] * counts(t, p)[0] / counts(t, p)[2]), "it returns"),
+        (lambda t, p: np.sqrt(counts(t, p)[0] / counts(t, p)[1] * counts(t, p)[0] / counts(t, p)[2]), "other ratio"),
     ],
 }

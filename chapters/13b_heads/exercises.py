@@ -50,9 +50,9 @@ def answer_2(truth):
         "this is the probability of exactly 2 (or 10): add what is rarer still.": (
             math.comb(12, 2) / 2**12, 2 * math.comb(12, 2) / 2**12,
         ),
-        "2 itself belongs to the sum: k goes from 0 to 2.": (tail(12, 1), 2 * tail(12, 1)),
-        "the sum begins at k = 0 (or this is cut off: round it).":
-            (tail(12, 2) - 2**-12, 2 * tail(12, 2) - 2**-11),
+        "2 itself belongs to the sum: k goes from 0 to 2.": (tail(12, 1), 2 * tail(12, 1), 2**-12, 2**-11),
+        "the sum begins at k = 0 (or this is cut off or rounded too far: three decimals).":
+            (tail(12, 2) - 2**-12, 2 * tail(12, 2) - 2**-11, 0.04),
         "there are 12 questions on which they disagree, not 10.": (tail(10, 2), 2 * tail(10, 2)),
         "this is the probability of 9 or fewer, or what is left of 1: sum over the smaller of the two numbers.": (
             tail(12, 10), 1 - truth, 1 - tail(12, 2), 2 * tail(12, 10),
@@ -93,13 +93,15 @@ def cross_attention(truth):
         shapes = (T, D), (S, D), (D, d), (D, d), (D, d)
         return tuple(noise(*shape, seed=seed + i) for i, shape in enumerate(shapes))
 
-    def masked(q, k):
+    def masked(q, k, scale=1.0):
         future = torch.ones(len(q), len(k), dtype=torch.bool).triu(1)
-        return scaled(q, k).masked_fill(future, -math.inf).softmax(1)
+        return (scale * scaled(q, k)).masked_fill(future, -math.inf).softmax(1)
 
     mistakes = {
-        "the two texts are swapped: queries come from x, the text that is being written.":
+        "the two texts are swapped: queries come from x, the text that is being written.": (
             lambda x, h, Q, K, V: truth(h, x, Q, K, V),
+            lambda x, h, Q, K, V: ((h @ Q) @ (x @ K).T).softmax(1) @ (x @ V),
+        ),
         "queries come from x, keys and values from h: this is self-attention, or the texts are joined.": (
             lambda x, h, Q, K, V: truth(x, x, Q, K, V), lambda x, h, Q, K, V: truth(h, h, Q, K, V),
             lambda x, h, Q, K, V: truth(x, torch.cat([x, h]), Q, K, V),
@@ -113,6 +115,7 @@ def cross_attention(truth):
             of(lambda q, k: (q @ k.T * math.sqrt(q.shape[1])).softmax(1)),
             of(lambda q, k: (q @ k.T).softmax(1) / math.sqrt(q.shape[1])),
             of(lambda q, k: (q @ k.T / math.sqrt(len(q))).softmax(1)),
+            lambda x, h, Q, K, V: (x @ Q @ (h @ K).T / len(Q)).softmax(1) @ (h @ V),
         ),
         "the softmax runs over the prompt, so that each row of weights sums to 1; here it runs over the other axis, or"
         " over all.": (
@@ -127,9 +130,12 @@ def cross_attention(truth):
             of(lambda q, k: (scaled(q, k) == scaled(q, k).amax(1, keepdim=True)).float()),
             of(lambda q, k: torch.full((len(q), len(k)), 1 / len(k))), of(lambda q, k: (q @ k.T).log_softmax(1)),
             of(lambda q, k: scaled(q, k).softmax(1).softmax(1)), of(lambda q, k: q @ k.T),
+            lambda x, h, Q, K, V: (scaled(x @ Q, h @ K) @ (h @ V)).softmax(1),
+            of(lambda q, k: scaled(q, k).relu() / scaled(q, k).relu().sum(1, keepdim=True)),
         ),
         "the prompt is read as a whole: no part of it is hidden by a causal mask, or left out.":
-            (of(masked), lambda x, h, Q, K, V: truth(x, h[-1:], Q, K, V)),
+            (of(masked), of(lambda q, k: masked(q, k, math.sqrt(q.shape[1]))),
+             lambda x, h, Q, K, V: truth(x, h[-1:], Q, K, V)),
         "`W_q` goes with x and `W_k` with h: here the two are swapped, or one takes the other's place, too.": (
             lambda x, h, Q, K, V: truth(x, h, K, Q, V), lambda x, h, Q, K, V: truth(x, h, Q, Q, V),
             lambda x, h, Q, K, V: truth(x, h, K, K, V), lambda x, h, Q, K, V: truth(x, h, V, K, V),
@@ -198,6 +204,11 @@ def my_entity_f1(truth):
     def inside(pairs):  # how many tags are no "O"
         return sum(2 - (a + b).count("O") for a, b in pairs)
 
+    def by_tag(pairs):  # {tag: its F1}
+        tags = {tag for pair in pairs for tag in pair}
+        return {x: ratio(2 * sum(a == b == x for a, b in pairs), sum((*pair,).count(x) for pair in pairs))
+                for x in tags}  # fmt: skip
+
     def sentences(t, p):
         values = [scored()([a], [b]) for a, b in zip(t, p, strict=True)]
         return sum(values) / len(values)
@@ -205,6 +216,13 @@ def my_entity_f1(truth):
     def one_set(t, p):
         a, b = (set().union(*map(spans, rows)) for rows in (t, p))
         return ratio(2 * len(a & b), len(a) + len(b))
+
+    def only_true(t, p):  # in what is predicted, such an I begins none
+        pairs = [(spans(a), spans(b, orphan=False, first=False)) for a, b in zip(t, p, strict=True)]
+        return ratio(2 * sum(len(a & b) for a, b in pairs), sum(len(a) + len(b) for a, b in pairs))
+
+    def within(a, b):
+        return sum(any(x[0] <= y[0] and y[1] <= x[1] for x in a) for y in b)
 
     def overlap(a, b):
         return sum(any(x[0] < y[1] and y[0] < x[1] for x in a) for y in b)
@@ -222,21 +240,29 @@ def my_entity_f1(truth):
             words(lambda pairs: ratio(sum(a == b for a, b in pairs), len(pairs))),
             words(lambda pairs: ratio(2 * sum(a == b != "O" for a, b in pairs), inside(pairs))),
             words(lambda pairs: ratio(2 * sum("O" not in a + b for a, b in pairs), inside(pairs))),
+            words(lambda pairs: sum(by_tag(pairs).values()) / len(by_tag(pairs))),
+            words(lambda pairs: sum(by_tag(pairs)[a] for a, _ in pairs) / len(pairs)),
+            words(lambda pairs: sum(by_tag(pairs).get(tag, 0.0) for tag in "BI") / 2),
         ),
         "the F1 is 2 n_right / (n_said + n_due): not the recall or the precision alone, and no other ratio.": (
             scored(lambda n, due, said: ratio(n, due)), scored(lambda n, due, said: ratio(n, said)),
+            scored(lambda n, due, said: (ratio(n, due) + ratio(n, said)) / 2),
+            scored(lambda n, due, said: (ratio(n, due) * ratio(n, said)) ** 0.5),
             scored(lambda n, due, said: ratio(n, due + said - n)), scored(lambda n, due, said: ratio(n, due + said)),
         ),
-        "each sentence has its own F1 and these are averaged; count over all sentences, then divide.": sentences,
+        "each sentence has its own score and these are averaged; count over all sentences, then divide.":
+            (sentences, lambda t, p: sum(a == b for a, b in zip(t, p, strict=True)) / len(t)),
         "an `I` that follows an `O`, or begins a sentence, begins an entity, too.":
-            (spelled(orphan=False, first=False), spelled(orphan=False), spelled(first=False)),
+            (spelled(orphan=False, first=False), spelled(orphan=False), spelled(first=False), only_true),
         "keep the sentences apart: equal places in two of them are two entities, and an entity ends with its sentence,"
-        " and is not lost there.": (one_set, lambda t, p: scored()([sum(t, [])], [sum(p, [])]), spelled(end=False)),
+        " and is not lost there.": (one_set, lambda t, p: scored()([sum(t, [])], [sum(p, [])]), spelled(end=False),
+                                  spelled(orphan=False, first=False, end=False),
+                                  scored(spans=lambda row: spans(row[:-1]))),
         "a `B` right after an entity must end it and begin the next one.": spelled(split=False),
         none: scored(lambda n, due, said: 2 * n / (due + said) if n else math.nan),
         "an entity is right only if both its ends are: here one end or an overlap is enough, or only its `B`.": (
             scored(same=lambda a, b: len({s for s, _ in a} & {s for s, _ in b})), scored(same=overlap),
-            scored(same=lambda a, b: len({e for _, e in a} & {e for _, e in b})),
+            scored(same=lambda a, b: len({e for _, e in a} & {e for _, e in b})), scored(same=within),
             scored(spans=lambda row: {i for i, tag in enumerate(row) if tag == "B"}),
         ),
     }  # fmt: skip

@@ -125,7 +125,8 @@ def decide(truth):
             over(lambda p, costs, price: costs.median(1)[0] > price), over(lambda p, costs, price: price < p.amin(1)),
             over(lambda p, costs, price: costs.amin(1).mean() > price),
             over(lambda p, costs, price: costs.amin(1).sum() > price), over(lambda p, costs, price: p.amax(1) < 0.5),
-            over(lambda p, costs, price: costs.amin(1) / 3 > price),
+            over(lambda p, costs, price: costs.amin(1) / 3 > price), over(lambda p, costs, price: costs[:, 0] > price),
+            over(lambda p, costs, price: costs[:, 1] > price), over(lambda p, costs, price: costs[:, 2] > price),
         ),
         "rows and columns of `cost` are swapped: p belongs to the true class, the row; a column is what is said.": (
             by(lambda p, cost: p @ cost.T), lambda p, cost, price: (p @ cost.T).argmin(1),
@@ -141,14 +142,17 @@ def decide(truth):
             by(lambda p, cost: cost.sum(0).expand_as(p)), by(lambda p, cost: cost.mean(0).expand_as(p)),
             by(lambda p, cost: p * cost.sum(0)), by(lambda p, cost: p * cost.sum(1)),
             by(lambda p, cost: p * cost.mean(0)), by(lambda p, cost: (p[:, :, None] * cost).amax(1)),
+            by(lambda p, cost: (p @ cost).mean(0).expand_as(p)), lambda p, cost, price: (p @ cost).argmax(1),
         ),
         "these are costs; the number of the class that costs least is asked for, or 3.": (
             lambda p, cost, price: (p @ cost).amin(1), lambda p, cost, price: (p @ cost).amin(1).clamp(max=price),
             lambda p, cost, price: p @ cost, lambda p, cost, price: (p @ cost).clamp(max=price),
             lambda p, cost, price: (p @ cost).amin(1).where((p @ cost).amin(1) <= price, 3.0),
         ),
-        "who decides is right, and so is the class, but the person's number is 3.":
-            tuple(map(called, (-1, 0, 4, torch.nan, None))),
+        "who decides is right, but the numbers are not: the classes are 0, 1 and 2, and the person is 3.": (
+            *map(called, (-1, 0, 4, torch.nan, None)), lambda *a: truth(*a) + 1,
+            lambda *a: (truth(*a) + 1).clamp(max=3), lambda *a: (truth(*a) + 1) % 4,
+        ),
         ties: (over(lambda p, costs, price: costs.amin(1) >= price),
                says(lambda p, cost: 2 - (p @ cost).flip(1).argmin(1))),
     }  # fmt: skip

@@ -81,6 +81,17 @@ def set_back_first(scores, h):
     return seen
 
 
+def watch_rule(scores, h, add, rings=None, less=None):
+    """Another sum, another rule for the alarm, or `less` is taken off after one."""
+    S, seen = 0.0, []
+    for score in scores.tolist():
+        S = add(S, score)
+        seen.append(S)
+        if rings(S) if rings else S >= h:
+            S = S - less if less else 0.0
+    return seen
+
+
 def one_late(scores, h):
     """S before each headline."""
     return [0.0, *watch_numpy(scores, h)[:-1]]
@@ -196,7 +207,7 @@ WRONG = {
     "22b.2": [
         (plain, "not set back"),
         (set_back_first, "set back before it is noted"),
-        (lambda scores, h: watch_numpy(scores, h + 1e-6), "exactly h rings"),
+        (lambda scores, h: watch_numpy(scores, h + 1e-6), "it rings where S is h or more: at exactly h"),
         (lambda scores, h: plain(scores, h, -math.inf), "never below 0"),
         (lambda scores, h: scores.cumsum(0).clamp(min=0), "never below 0"),
         (lambda scores, h: watch_numpy(scores, h) >= h, "real numbers"),
@@ -206,9 +217,13 @@ WRONG = {
         (lambda scores, h: watch_numpy(scores.abs(), h), "signs of the scores"),
         (lambda scores, h: watch_numpy(scores, h)[-1], "it returns"),
         (lambda scores, h: watch_numpy(scores, h)[:, None], "it returns"),
-        (one_late, "it returns"),
-        (lambda scores, h: [0.0, *watch_numpy(scores, h)], "it returns"),
-        (watch_first, "it returns"),
+        (one_late, "S before each headline"),
+        (lambda scores, h: [0.0, *watch_numpy(scores, h)], "or from the start on"),
+        (watch_first, "never below 0"),
+        (lambda scores, h: watch_rule(scores, h, lambda S, x: S + x if x > 0 else 0.0), "or set S to 0"),
+        (lambda scores, h: watch_rule(scores, h, lambda S, x: max(0.0, S + x), lambda S: S < h), "where S is less"),
+        (lambda scores, h: watch_rule(scores, h, lambda S, x: S + x, lambda S: S > h), "never below 0"),
+        (lambda scores, h: watch_rule(scores, h, lambda S, x: max(0.0, S + x), lambda S: S > h, h), "at exactly h"),
         (lambda scores, h: watch_numpy(scores, h).max(), "it returns"),
         (lambda scores, h: scores.clamp(min=0), "it returns"),
         (lambda scores, h: scores.cumsum_(0), "in place"),
@@ -220,6 +235,7 @@ WRONG = {
         (lambda p, x, h: 1 / p[x >= h].sum(), "the CUSUM collects"),
         (lambda p, x, h: h / (p * x).sum(), "the CUSUM collects"),
         (python_index, "a sum below 0 leads to S = 0"),
+        (lambda p, x, h: torch.linalg.inv(torch.eye(h) - transitions(p, x, h))[0, 0], "of the inverse alone"),
         (lambda p, x, h: by_iteration(p, x, h) - 1, "the one that rings"),
         (lambda p, x, h: 0.0, "right side is 1 everywhere"),
         (lambda p, x, h: torch.linalg.solve(torch.eye(h) - transitions(p, x, h), torch.ones(h)), "begins at 0"),
@@ -228,8 +244,10 @@ WRONG = {
         (lambda p, x, h: by_numpy(p, x, h + 1), "it rings at h"),
         (overwrites, "lead to the same S"),
         (lambda p, x, h: by_numpy(torch.ones(len(p)) / len(p), x, h), "`p` changes nothing"),
-        (lambda p, x, h: by_iteration(p, x, h, steps=20), "it returns"),
-        (lambda p, x, h: by_iteration(p, x, h, steps=2), "1 is put in for L once"),
+        (lambda p, x, h: by_iteration(p, x, h, steps=20), "too few steps"),
+        (lambda p, x, h: by_iteration(p, x, h, steps=2), "too few steps"),
+        (lambda p, x, h: by_iteration(p, x, h, steps=100), "too few steps"),
+        (lambda p, x, h: by_iteration(p, x, h) + 1, "no headline counts after it"),
         (by_simulation, "other values when called again|it returns"),
         (lambda p, x, h: by_numpy(p, x, h - 1), "raises `IndexError"),
         (lambda p, x, h: by_numpy(p, -x, h), "it returns|raises"),

@@ -80,6 +80,14 @@ def watch(truth):
             seen.append(S)
         return torch.tensor(seen)
 
+    def before(scores, h):  # from the start on, and 0 after an alarm
+        seen = truth(scores, h)
+        return torch.cat([torch.zeros(1), seen.masked_fill(seen >= h, 0.0)])
+
+    def first_as_it_is(scores, h):
+        S = scores[:1]
+        return torch.cat([S, truth(torch.cat([S * (S < h) + scores[1:2], scores[2:]]), h)])
+
     def stops(keep):
         def wrong(scores, h):
             seen = truth(scores, h)
@@ -104,29 +112,40 @@ def watch(truth):
         "S is set back before it is noted, so that alarms cannot be seen: return it as it stands before.":
             (chart(show=lambda S, h: 0.0 if S >= h else S), chart(show=lambda S, h: 0.0 if S > h else S,
                                                                     rings=lambda S, h: S > h)),
-        "an S that is exactly h rings, too: h or more.": chart(rings=lambda S, h: S > h),
+        "it rings where S is h or more: at exactly h, too, and not where S is less.":
+            (chart(rings=lambda S, h: S > h), chart(rings=lambda S, h: S < h),
+             chart(rings=lambda S, h: S > h, after=lambda S, h, score: S - h)),
         "S is never below 0: of 0 and the sum the larger is kept at each headline, once its score is added.": (
             chart(add=lambda S, score: S + score), chart(add=lambda S, score: S + score, rings=never),
             chart(add=lambda S, score: max(0.0, S) + score),
             chart(add=lambda S, score: max(0.0, S) + score, rings=never),
             chart(add=lambda S, score: S + score, show=lambda S, h: max(0.0, S)),
             chart(add=lambda S, score: S + score, show=lambda S, h: max(0.0, S), rings=never),
+            chart(add=lambda S, score: S + score, rings=lambda S, h: S > h),
+            chart(add=lambda S, score: min(0.0, S + score)),
+            chart(add=lambda S, score: S + score, show=lambda S, h: 0.0 if S >= h else S), first_as_it_is,
         ),
         "after an alarm all begins from 0: nothing of its S or its score is carried over.": (
             chart(after=lambda S, h, score: S - h), chart(after=lambda S, h, score: max(0.0, score)),
+            chart(after=lambda S, h, score: S % h), chart(after=lambda S, h, score: h),
             chart(after=lambda S, h, score: score),
         ),
         "it goes on after an alarm, and the very next headline's score counts: none is left out.": (
             skips, stops(lambda seen, n: seen[:n]), stops(lambda seen, n: torch.cat([seen[:n], 0 * seen[n:]])),
             stops(lambda seen, n: torch.cat([seen[:n], 0 * seen[n:] + seen[n - 1]])),
         ),
-        "these are the alarms, or S cut off at h; return S itself, also where it is more than h.": (
+        "these are the alarms, S before each headline or from the start on, or S cut off at h; return S itself after"
+        " each headline, also where it is more than h.": (
             chart(show=lambda S, h: float(S >= h)), chart(show=lambda S, h: min(S, float(h))),
             chart(show=lambda S, h: min(S, float(h)), rings=never), chart(show=lambda S, h: S if S >= h else 0.0),
+            lambda scores, h: before(scores, h)[:-1], before,
+            lambda scores, h: torch.cat([torch.zeros(1), truth(scores, h)]),
+            lambda scores, h: torch.cat([torch.zeros(1), truth(scores, h)])[:-1],
         ),
-        "the signs of the scores are turned or lost: each is added as it is.": (
+        "the signs of the scores are turned, or negative scores are left out or set S to 0: each is added as it is.": (
             chart(add=lambda S, score: max(0.0, S - score)), chart(add=lambda S, score: S + abs(score)),
-            chart(add=lambda S, score: S + max(0.0, score)),
+            chart(add=lambda S, score: S + max(0.0, score)), chart(add=lambda S, score: (S + score) * (score > 0)),
+            chart(add=lambda S, score: (S + score) * (score >= 0)),
         ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes)
@@ -173,6 +192,20 @@ def run_length(truth):
     def lost_below(p, x, h):
         return waits(matrix(p, x, h, to=lambda after: after if after >= 0 else h))[0]
 
+    def up_to(n):  # the chance to be still waiting, added up over n headlines
+        def wrong(p, x, h):
+            Q = matrix(p, x, h)
+            return waits(Q, 1 - torch.linalg.matrix_power(Q, n).sum(1))[0]
+
+        return wrong
+
+    def stays(p, x, h):  # S, where it would be below 0
+        Q = torch.zeros(h, h, dtype=torch.float64)
+        for S, after, chance in steps(p, x, h):
+            if (to := after if after >= 0 else S) < h:
+                Q[S, to] += chance
+        return waits(Q)[0]
+
     def once(keep):  # of equal scores the last or the first alone
         def wrong(p, x, h):
             pairs = list(zip(x.tolist(), p.tolist(), strict=True))
@@ -201,6 +234,7 @@ def run_length(truth):
         case([0.5, 0.5], [1, 0], 4),
         case([0.5, 0.125, 0.25, 0.125], [0, 3, 0, -1], 1),
         case([0.25, 0.25, 0.5], [3, 1, -2], 6),
+        case([0.75, 0.25], [-1, 2], 7),  # a long wait: 74 headlines
     ]
     mistakes = {
         "the CUSUM collects: several scores add up to h, and it is held at 0. So it is neither one by the probability"
@@ -208,8 +242,9 @@ def run_length(truth):
             geometric(more=False), geometric(more=True), lambda p, x, h: h / (p * x).sum(),
             lambda p, x, h: h / (p * x.clamp(min=0)).sum(),
         ),
-        "a sum below 0 leads to S = 0: here it is lost, loses its sign, or is an index below 0, which counts from the"
+        "a sum below 0 leads to S = 0: here it is lost, leads elsewhere, or is an index below 0, which counts from the"
         " end.": (
+            stays,
             lost_below, lambda p, x, h: waits(matrix(p, x, h, to=lambda after: after))[0],
             lambda p, x, h: waits(matrix(p, x, h, to=lambda after: max(after, -after)))[0],
         ),
@@ -222,18 +257,20 @@ def run_length(truth):
             lambda p, x, h: waits(matrix(p, x, h)), lambda p, x, h: waits(matrix(p, x, h))[-1],
             lambda p, x, h: waits(matrix(p, x, h)).mean(), lambda p, x, h: waits(matrix(p, x, h)).sum(),
             lambda p, x, h: waits(matrix(p, x, h))[min(1, h - 1)],
+            lambda p, x, h: torch.linalg.inv(torch.eye(h).double() - matrix(p, x, h))[0, 0],
+            lambda p, x, h: torch.linalg.inv(torch.eye(h).double() - matrix(p, x, h))[0].mean(),
         ),
         "the matrix is transposed: a row is S now, a column S next, and L belongs to the columns.":
             lambda p, x, h: waits(matrix(p, x, h).T)[0],
-        "it rings at h as well: L(h) is not among the unknowns, which are L(0) to L(h − 1).":
-            lambda p, x, h: truth(p, x, h + 1),
+        "from h on L is 0: it rings at h as well, and no headline counts after it. The unknowns are L(0) to L(h − 1).":
+            (lambda p, x, h: truth(p, x, h + 1), lambda p, x, h: truth(p, x, h) + 1),
         "scores that lead to the same S, as equal ones do or those that end at 0, add up; here one of them replaces the"
         " others.": (
             lambda p, x, h: waits(matrix(p, x, h, add=False))[0], once("last"), once("first"),
             lambda p, x, h: waits(matrix(p.flip(0), x.flip(0), h, add=False))[0],
         ),
-        "L stands on both sides: bring it to one, and solve. Here the matrix is another, or 1 is put in for L once.": (
-            lambda p, x, h: waits(-matrix(p, x, h))[0], lambda p, x, h: 1 + matrix(p, x, h)[0].sum(),
+        "L stands on both sides: bring it to one and solve. Here the matrix is another, or too few steps are summed.": (
+            lambda p, x, h: waits(-matrix(p, x, h))[0], *map(up_to, (2, 10, 20, 50, 100, 200, 500)),
             lambda p, x, h: 1 - matrix(p, x, h)[0].sum(),
         ),
     }  # fmt: skip
