@@ -169,7 +169,8 @@ def number_of(answer: Any) -> float:
     try:
         value = answer.item() if hasattr(answer, "item") else answer
         if isinstance(value, str) and value.lower() not in ("nan", "inf"):
-            text = re.sub(r"(?<=\d)\s*[a-zA-Z]{2,}$", "", value.replace("−", "-").strip("=≈~\"'` \t\r\n").rstrip("."))
+            text = re.sub(r"^\s*[^\W\d][^=≈]*[=≈]", "", value.replace("−", "-")).strip("=≈~\"'` \t\r\n").rstrip(".")
+            text = re.sub(r"(?<=\d)(\s*[a-zA-Z]{2,}\b){1,3}$", "", text)  # a unit behind, a name before
             text = text.replace(",", "") if re.match(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.|$)", text) else text
             text = re.sub(r"\s*/\s*", "/", text)
             value = Fraction(text) if "/" in text else float(text)  # of 1e99999999 a fraction would have all digits

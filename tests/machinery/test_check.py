@@ -161,7 +161,10 @@ def test_two_mistakes_are_both_named():
 # --- what may be written in other ways --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["15,360", "15360", " 15,360\n", "15,360 weights", "= 15360", "'15,360'", "15360.0"])
+@pytest.mark.parametrize(
+    "text",
+    ["15,360", "15360", " 15,360\n", "15,360 weights", "= 15360", "'15,360'", "15360.0", "n = 15360", "≈ 15360 in all"],
+)
 def test_numbers_are_read_as_the_course_prints_them(text):
     assert check("13.2", text).status == "right"
 
