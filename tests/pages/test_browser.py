@@ -270,3 +270,63 @@ def test_the_dashboard_opens_as_an_app_and_answers_at_once(app, browser):
     finally:
         page.screenshot(path=REPO / "build" / "browser-app-22b.png")
         page.close()
+
+
+def desk_answers(page, desk):
+    """Moves the copy desk's product, tone and length, and chooses a text; the seconds that each move took."""
+    seconds, shown = [], desk.locator(".widget-html").first  # facts and candidates
+    product, handle = desk.locator("select").first, desk.locator(".noUi-handle").first
+    names = product.locator("option").all_inner_texts()
+    handle.press("End")  # a stand-in's facts fill many words
+    page.wait_for_timeout(500)
+    moves = {
+        "product": lambda: product.select_option(names[1]),
+        "candidate": lambda: desk.get_by_text("choose it", exact=True).click(timeout=10_000),
+        "product again": lambda: product.select_option(names[0]),
+        "length": lambda: [handle.press("Home")],  # no text is as short
+    }
+    for name, move in moves.items():
+        before, started = shown.inner_text(), time.monotonic()
+        move()
+        deadline = started + 30
+        while shown.inner_text() == before and time.monotonic() < deadline:
+            page.wait_for_timeout(20)
+        assert shown.inner_text() != before, f"nothing changes by the {name}"
+        seconds.append(time.monotonic() - started)
+    link = desk.locator("a[download='copy.csv']")
+    assert "1 chosen" in shown.inner_text() and link.get_attribute("href").startswith("data:text/csv;base64,")
+    assert "No candidate is left" in shown.inner_text() and names[0].replace("\xa0", " ") in shown.inner_text()
+    return seconds
+
+
+@pytest.mark.parametrize("app", ["20"], indirect=True)
+def test_the_copy_desk_opens_as_an_app_and_answers_at_once(app, browser):
+    page = browser.new_page(viewport={"width": 1300, "height": 1000})
+    page.set_default_timeout(300_000)
+    try:
+        page.goto(app[0])
+        page.get_by_text("choose it", exact=True).wait_for()
+        assert max(desk_answers(page, page.locator(".widget-vbox").first)) < 1, "a person waits for it"
+        assert page.locator(TROUBLE).all_inner_texts() == []
+    finally:
+        page.screenshot(path=REPO / "build" / "browser-app-20.png")
+        page.close()
+
+
+def test_the_copy_desk_answers_in_jupyterlab(lab, browser):
+    _, address, _ = lab
+    page = browser.new_page(viewport={"width": 1300, "height": 1000})
+    page.set_default_timeout(60_000)
+    try:
+        page.goto(address[0].replace(address[1], "my-notebooks/20_ad_copy.ipynb") + "&reset")
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        run_all(page)
+        assert page.locator(TROUBLE).all_inner_texts() == []
+        desk = page.locator(".jp-OutputArea-output:has(select) .widget-vbox").first
+        desk.scroll_into_view_if_needed()
+        assert max(desk_answers(page, desk)) < 1, "a person waits for it"
+        menu(page, "Kernel", "Shut Down Kernel")
+    finally:
+        page.screenshot(path=REPO / "build" / "browser-20_ad_copy.png")
+        page.close()

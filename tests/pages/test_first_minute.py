@@ -60,7 +60,10 @@ def colab():
     if not listed.is_file():
         shutil.rmtree(folder, ignore_errors=True)
         venv.create(folder, with_pip=True)
-        call(python, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "-r", PINS)  # a complete list: quick
+        pip = [python, "-m", "pip", "install", "-q", "--no-compile", "-r", PINS]
+        call(*pip, "--no-deps")  # a complete list: quick
+        if subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode:
+            call(*pip)  # a CUDA build of PyTorch needs libraries that the list has not
         listed.write_text(json.dumps(freeze(python)))
     before = json.loads(listed.read_text())
 
