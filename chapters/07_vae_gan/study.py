@@ -2,8 +2,8 @@
 
 The VAE is trained by chapter 03's recipe and measured on the test images, as the chapter measures its own model. Of the
 VAE/GAN one part at a time is changed: each variant is trained for the same small number of steps on all but 5,000
-training images, drawn at random with seed 0, and measured on those: the Fréchet distance of 5,000 samples, restorations by pixels and by the
-classifier's features, the KL term.
+training images, drawn at random with seed 0, and measured on those: the Fréchet distance of 5,000 samples, restorations
+by pixels and by the classifier's features, the KL term.
 """
 
 import statistics
