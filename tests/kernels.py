@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from unittest import mock
@@ -17,6 +18,7 @@ from jupyter_client.provisioning import local_provisioner
 
 HERE = str(Path(__file__).parent)
 LOADED = ["ipykernel.kernelapp", "matplotlib.pyplot", "torch._dynamo", "transformers", "peft"]
+EMPTY = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # of the kernels' folders
 CONTEXT = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 
 
@@ -69,18 +71,22 @@ class Forked:
 
 
 class Manager(KernelManager):
+    """Each kernel begins in an empty folder of its own, so that a page leaves nothing beside the notebooks."""
+
     async def _async_launch_kernel(self, kernel_cmd, **options):
-        with mock.patch.object(local_provisioner, "launch_kernel", Forked):
+        options["cwd"] = tempfile.mkdtemp(dir=EMPTY.name)
+        launch = Forked if sys.platform == "linux" else local_provisioner.launch_kernel
+        with mock.patch.object(local_provisioner, "launch_kernel", launch):
             await super()._async_launch_kernel(kernel_cmd, **options)
 
 
 def warm():
-    """From here on nbval's kernels are forks; but on Windows, and on macOS, where such a fork is not safe."""
-    if sys.platform == "linux":
-        import nbval.kernel
+    """From here on nbval's kernels are `Manager`'s: forks, but on Windows, and on macOS, where that is not safe."""
+    import nbval.kernel
 
+    if sys.platform == "linux":
         CONTEXT.set_forkserver_preload(LOADED)
-        nbval.kernel.KernelManager = Manager
+    nbval.kernel.KernelManager = Manager
 
 
 def main():

@@ -263,8 +263,7 @@ def test_notebooks_are_numbered_apart():
 
 def test_notebooks_folder_holds_notebooks_only():
     others = {path.name for path in (REPO / "notebooks").iterdir()} - {path.name for path in NOTEBOOKS}
-    allowed = {".ipynb_checkpoints", "build"}  # what git ignores; page 20 leaves build/ad_copy_e2e.txt where it runs
-    assert others <= allowed, f"nothing else belongs in notebooks/: {others}"
+    assert others <= {".ipynb_checkpoints"}, f"nothing else belongs in notebooks/: {others}"
 
 
 def test_every_exercise_of_a_notebook_has_a_check_and_the_other_way_round():
