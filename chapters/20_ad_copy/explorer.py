@@ -14,7 +14,7 @@ from aigc_course import adcopy, widgets
 from aigc_course.plumbing import rooms
 from aigc_course.plumbing.console import clean
 
-TONES = {"usual": "nearest to all others", "inviting": "speaks to the reader", "unusual": "farthest from all others"}
+TONES = "usual", "inviting", "unusual"
 INVITING = re.compile(r"\b(?:you|your|try|visit|come|head|why not|looking for|want)\b", re.IGNORECASE)
 FORMULA = re.compile(r"[\s\x00\u200b\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")  # what a spreadsheet may run
 LABELS = Path(__file__).with_name("labels.jsonl")
@@ -38,13 +38,13 @@ def spreadsheet(rows: Iterable[Sequence[str]]) -> str:
     return file.getvalue()
 
 
-def ranked(texts: Sequence[str], tone: str) -> list[str]:
-    """Different texts in the order of a tone: by their expected BLEU, the inviting ones first, or the lowest first."""
+def ranked(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Different texts in the order of each tone: nearest to all others, speaking to the reader, or farthest first."""
     texts = list(dict.fromkeys(texts))
     score = dict(zip(texts, adcopy.expected_bleu([adcopy.WORD.findall(text.lower()) for text in texts]), strict=True))
-    if tone == "unusual":
-        return sorted(texts, key=score.get)
-    return sorted(texts, key=lambda text: (tone == "inviting" and not INVITING.search(text), -score[text]))
+    usual = sorted(texts, key=score.get, reverse=True)
+    inviting = sorted(usual, key=lambda text: not INVITING.search(text))
+    return {"usual": usual, "inviting": inviting, "unusual": usual[::-1]}
 
 
 def desk(
@@ -76,12 +76,12 @@ def desk(
     button = ipywidgets.Button(description="choose it")
     page, chosen = ipywidgets.HTML(), []
     wrong = {name: {text: errors(products[name], text) for text in texts} for name, texts in candidates.items()}
-    order = {(name, t): ranked(texts, t) for name, texts in candidates.items() for t in TONES}
+    order = {name: ranked(texts) for name, texts in candidates.items()}
     unfit = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in banned) or r"(?!)", re.IGNORECASE)
 
     def shown() -> list[str]:
         name = product.value
-        fit = [t for t in order[name, tone.value] if len(t.split()) <= words.value and not unfit.search(t)]
+        fit = [t for t in order[name][tone.value] if len(t.split()) <= words.value and not unfit.search(t)]
         return sorted(fit, key=lambda text: len(wrong[name][text]))[:n_shown]
 
     def redraw(change: Any = None) -> None:
