@@ -54,6 +54,13 @@ RIGHT = {
 }
 
 
+def best_median(U, errors):
+    keep = (errors == errors.min()).nonzero().flatten().tolist()
+    if len(keep) == 1:
+        return keep[0]
+    return max(keep, key=lambda i: float(np.median([U[i, j].item() for j in keep if j != i])))
+
+
 def joined_run(texts, n):
     runs = ["".join(words[i : i + n]) for words in texts for i in range(len(words) - n + 1)]
     return len(set(runs)) / len(runs) if runs else 0.0
@@ -79,6 +86,7 @@ WRONG = {
         (lambda U, errors: int((U * (errors == errors.min())).sum(dim=1).argmax()), "it returns|votes"),
         (lambda U, errors: best_numpy(U.T, errors), "along the row"),
         (lambda U, errors: int((U.clone().fill_diagonal_(0) @ (1 / (1 + errors))).argmax()), "it returns"),
+        (best_median, "it returns"),
         (lambda U, errors: U.fill_diagonal_(0).sum(dim=1).argmax(), "in place"),
     ],
 }  # fmt: skip
