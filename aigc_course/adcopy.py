@@ -1,5 +1,4 @@
 """Copy from attributes: placeholders for what is copied, words as tokens, slot errors, and a choice among samples.
-
 Built in view in notebook 20. A meaning representation (MR) is a dict of attributes, {"name": "Blue Spice", "area":
 "riverside"}; two values of one attribute are joined by " and ".
 """

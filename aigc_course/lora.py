@@ -1,5 +1,4 @@
 """Fine-tuning of the course's small GPT-2, for notebooks 13 and 20 to 22: LoRA, examples with loss masks, answers.
-
 Texts are right-padded, so that causal attention needs no mask; prompts to go on from are left-padded, with a mask.
 """
 

@@ -1,7 +1,4 @@
-"""Sentiment towards a company in a headline: features that know where it stands, a linear model, and CUSUM alarms.
-
-Built in view in notebooks 22 and 22b, imported by those that come later.
-"""
+"""Sentiment towards a company: features that know where it stands, a linear model, CUSUM; built in pages 22 and 22b."""
 
 from __future__ import annotations
 

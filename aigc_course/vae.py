@@ -1,7 +1,6 @@
 """The variational autoencoder of notebook 03: model, loss, sampling.
 
 Images are (B, C, H, W) in [0, 1]; inside, the networks see rows of C·H·W pixels. Losses are in nats per image.
-
 Source: Kingma & Welling (2014), Auto-Encoding Variational Bayes, arXiv:1312.6114.
 """
 

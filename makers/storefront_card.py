@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import re
 import sys
 from collections import Counter
@@ -34,7 +35,7 @@ from aigc_course import data
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "storefront"
 START, END = "<!-- figures: python makers/storefront_card.py --save -->", "<!-- end of figures -->"
 NEAR = 0.5  # a pair of texts above this similarity is called near-duplicate
-KINDS = ("products", "headlines", "tickets", "articles", "hostile", "later", "episodes", "canaries")
+KINDS = ("products", "headlines", "tickets", "articles", "questions", "hostile", "later", "episodes", "canaries")
 SENTIMENTS = ("positive", "neutral", "negative")
 
 UNITS = (
@@ -64,6 +65,12 @@ FORBIDDEN_ZH = (
 # --- texts ---------------------------------------------------------------------------------------------------
 
 
+def records(kind: str) -> list[dict]:
+    """The lines of one file, those too that `data.storefront` does not load."""
+    lines = data.embedded(f"storefront/{kind}.jsonl").read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines if line.strip()]
+
+
 def words(text: str) -> list[str]:
     return re.findall(r"\w+(?:['.,-]\w+)*", text.lower())
 
@@ -80,6 +87,15 @@ def similarities(texts: list[str], n: int = 5) -> list[tuple[float, str, str]]:
     index = both.data / (sizes[both.row] + sizes[both.col] - both.data)
     order = index.argsort()[::-1]
     return [(index[i], texts[both.row[i]], texts[both.col[i]]) for i in order]
+
+
+def likeness(texts: list[str], others: list[str], n: int = 5) -> list[tuple[float, str, str]]:
+    """(Jaccard index, text, other) of the pairs of two lists that share a gram, the most similar first."""
+    grams_of = CountVectorizer(analyzer=lambda text: grams(text, n), binary=True).fit([*texts, *others])
+    one, two = grams_of.transform(texts), grams_of.transform(others)
+    both, sizes, other_sizes = (one @ two.T).tocoo(), np.asarray(one.sum(1)).ravel(), np.asarray(two.sum(1)).ravel()
+    index = both.data / (sizes[both.row] + other_sizes[both.col] - both.data)
+    return [(index[i], texts[both.row[i]], others[both.col[i]]) for i in index.argsort()[::-1]]
 
 
 def distinct(texts: list[str], n: int) -> float:
@@ -210,6 +226,7 @@ def texts_of(records: dict[str, list[dict]]) -> dict[str, list[str]]:
         "replies of tickets": [ticket["reply"] for ticket in records["tickets"] if "reply" in ticket],
         "articles": [article["body"] for article in records["articles"]],
         "ways of asking": [asked for article in records["articles"] for asked in article["asked"]],
+        "questions": [question["text"] for question in records["questions"]],
         "hostile texts": [ticket["text"] for ticket in records["hostile"]],
         "later titles": [headline["title"] for headline in records["later"]],
     }
@@ -221,6 +238,12 @@ def listing(counts: Counter) -> str:
     for name, count in sorted(counts.items()):
         groups.setdefault(count, []).append(name)
     return "; ".join(f"{count} each of {', '.join(groups[count])}" for count in sorted(groups, reverse=True))
+
+
+def against(texts: list[str], others: list[str]) -> str:
+    """The largest similarity of a text with one of others, and how many pairs are near-duplicates."""
+    pairs = likeness(texts, others)
+    return f"{pairs[0][0]:.2f}; pairs over {NEAR}: {sum(index > NEAR for index, _, _ in pairs)}"
 
 
 def card(records: dict[str, list[dict]]) -> str:
@@ -237,10 +260,17 @@ def card(records: dict[str, list[dict]]) -> str:
     n_replies = sum("reply" in ticket for ticket in tickets)
     days = sorted(headline["date"] for headline in headlines)
     later = [pair for headline in records["later"] for pair in headline["entities"].items()]
-    asked = Counter(ticket["article"] for ticket in tickets)
+    answering = Counter(ticket["article"] for ticket in tickets)
     chinese = [product for product in products if "copy_zh" in product]
     in_chinese = [text for product in chinese for text in product["copy_zh"]]
     lengths = [len(HAN.findall(text)) for text in in_chinese]
+    columns = texts_of(records)
+    asked, questions, texts = columns["ways of asking"], columns["questions"], columns["texts of tickets"]
+    by_article: dict[str, list[str]] = {}
+    for question in records["questions"]:
+        by_article.setdefault(question["article"], []).append(question["text"])
+    each = sorted({len(found) for found in by_article.values()})
+    n_words = [len(text.split()) for text in questions]
     counts = {
         "products": f"{len(products):,}, each with two pieces of copy",
         "products by category": listing(Counter(product["category"] for product in products)),
@@ -265,15 +295,21 @@ def card(records: dict[str, list[dict]]) -> str:
         "tickets": f"{len(tickets):,}; with a reply: {n_replies}; each with the article that answers it",
         "tickets by intent": listing(Counter(ticket["intent"] for ticket in tickets)),
         "tickets of a kind": listing(Counter(ticket["kind"] for ticket in tickets if "kind" in ticket)),
-        "articles": f"{len(records['articles'])}; that answer a ticket: {len(asked)}; most tickets of one: "
-        f"{max(asked.values())}",
+        "articles": f"{len(records['articles'])}; that answer a ticket: {len(answering)}; most tickets of one: "
+        f"{max(answering.values())}",
         "articles by section": listing(Counter(article["section"] for article in records["articles"])),
+        "questions": f"{len(questions):,}; for each of {len(by_article)} articles: {' to '.join(map(str, each))}; "
+        f"of {min(n_words)} to {max(n_words)} words",
+        "questions of one article that share their first three words": f"{sum(map(openings, by_article.values()))}",
+        "largest similarity of a question and a way of asking": against(questions, asked),
+        "largest similarity of a question and a ticket's text": against(questions, texts),
+        "largest similarity of a question and a hostile text": against(questions, columns["hostile texts"]),
+        "largest similarity of a way of asking and a ticket's text": against(asked, texts),
         "hostile tickets": listing(Counter(ticket["kind"] for ticket in records["hostile"])),
         "planted texts": listing(Counter(canary["where"] for canary in records["canaries"])),
     }
     rows = ["| count | |", "|---|---|", *(f"| {name} | {value} |" for name, value in counts.items()), ""]
 
-    columns = texts_of(records)
     rows += [f"| measure | {' | '.join(columns)} |", "|---|" + "--:|" * len(columns)]
     pairs = {name: similarities(texts) for name, texts in columns.items()}
     measures = {
@@ -303,7 +339,7 @@ def checksums(folder: Path = FOLDER) -> str:
 
 
 def tables() -> str:
-    return f"{checksums()}\n\n{card({kind: data.storefront(kind) for kind in KINDS})}"
+    return f"{checksums()}\n\n{card({kind: records(kind) for kind in KINDS})}"
 
 
 def in_card(readme: str) -> str:

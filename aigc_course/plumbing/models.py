@@ -23,6 +23,7 @@ from aigc_course.plumbing.web import Trouble, ask, cause, public
 
 FILES = re.compile(r"[\w.-]+\.(json|txt|jinja)|model(-[\w.-]+)?\.safetensors")  # settings, tokenizer, weights
 DIGESTS = "digests"  # beside the files that we fetched: their checksums
+KINDS = {"causal language model": ("ForCausalLM", "LMHeadModel"), "encoder": ("BertModel", "RobertaModel")}
 COMMIT, CHECKSUM = re.compile("[0-9a-f]{40}"), re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 MOST = 10e9  # bytes of a model
 SLOWEST = 100_000  # bytes per second of a whole file: a gigabyte takes three hours at most
@@ -41,7 +42,7 @@ def endpoint() -> str:
     return (setting("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
-def fetch(name: str) -> list[Path]:
+def fetch(name: str, wanted: str = "causal language model") -> list[Path]:
     """The verified files of the model `name`, all in one folder of a cache, fetched where needed; or HubError."""
     from filelock import FileLock, Timeout
     from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
@@ -56,7 +57,7 @@ def fetch(name: str) -> list[Path]:
                 continue
             commit = COMMIT.fullmatch(noted.read_text(encoding="ascii").strip())[0]
             try:
-                return check(root / base / "snapshots" / commit, name, root)
+                return check(root / base / "snapshots" / commit, name, root, wanted)
             except HubError as error:
                 fault = str(error).split(";")[0]
     if switch := "AIGC_OFFLINE" if flag("AIGC_OFFLINE") else "HF_HUB_OFFLINE" if HF_HUB_OFFLINE else None:
@@ -72,7 +73,7 @@ def fetch(name: str) -> list[Path]:
                 say(f"Another process is fetching {name}; waiting for it.")
                 lock.acquire(timeout=PATIENCE)
         try:
-            return _download(base, name)
+            return _download(base, name, wanted)
         finally:
             lock.release()
     except Trouble as trouble:
@@ -82,8 +83,8 @@ def fetch(name: str) -> list[Path]:
         raise HubError(f"{name} cannot be kept in {base} ({cause(error)}); {remedy}, or set AIGC_CACHE") from None
 
 
-def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
-    """The files of the model `name` in a folder, if they make a whole causal one; HubError if not.
+def check(place: Path, name: str, root: Path | None = None, wanted: str = "causal language model") -> list[Path]:
+    """The files of the model `name` in a folder, if they make a whole one of the kind that is wanted; HubError if not.
 
     The files are compared with the checksums that they came with: those in DIGESTS beside them or, in the hub's own
     cache, the names of the files to which the links lead. root: the cache in which the folder lies.
@@ -112,8 +113,8 @@ def check(place: Path, name: str, root: Path | None = None) -> list[Path]:
         digests = dict(json.loads((place / DIGESTS).read_bytes())) if (place / DIGESTS).is_file() else {}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise HubError(f"the .json files of {name} have not the form of a model's; choose another") from None
-    if not kind.endswith(("ForCausalLM", "LMHeadModel")):
-        raise HubError(f"{name} is no causal language model but {kind}; choose one that continues a text")
+    if not kind.endswith(KINDS[wanted]):
+        raise HubError(f"{name} is no {wanted} but {kind}; choose one that is")
     links = {file: Path(os.readlink(path)).name for file, path in files.items() if root and path.is_symlink()}
     for file, path in files.items():
         digest = str(digests.get(file) or links.get(file, ""))
@@ -146,7 +147,7 @@ def _weights(files: Iterable[Path], config: dict) -> str:
     return "are fewer than its embedding has" if small else ""
 
 
-def _download(base: Path, name: str) -> list[Path]:
+def _download(base: Path, name: str, wanted: str) -> list[Path]:
     """Fetch a model's files into base, but those that are there; the commit is noted when all have come."""
     from tqdm import tqdm
 
@@ -174,7 +175,7 @@ def _download(base: Path, name: str) -> list[Path]:
             write_atomically(place / file, partial(_save, url, size, digest, bar))
     write_atomically(place / DIGESTS, lambda part: (part.write_text(json.dumps(digests)), readable(part)))
     write_atomically(_inside(base, base / "refs" / "main"), lambda part: (part.write_text(place.name), readable(part)))
-    return check(place, name, cache_dir() / "hub")
+    return check(place, name, cache_dir() / "hub", wanted)
 
 
 def _save(url: str, size: int, digest: str, bar: Any, path: Path) -> None:

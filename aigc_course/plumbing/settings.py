@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 KILLED = 86_400  # seconds after which a temporary folder is nobody's
-PATHS = "AIGC_CACHE AIGC_DATA_MIRROR AIGC_MODEL HF_HOME HF_HUB_CACHE XDG_CACHE_HOME REQUESTS_CA_BUNDLE SSL_CERT_FILE"
+PATHS = "AIGC_CACHE AIGC_DATA_MIRROR HF_HOME HF_HUB_CACHE XDG_CACHE_HOME REQUESTS_CA_BUNDLE SSL_CERT_FILE"
 
 
 class SettingError(ValueError):
@@ -66,10 +66,10 @@ def cache_dir() -> Path:
 
 def absolute_paths(env: MutableMapping[str, str]) -> None:
     """Write the paths among the settings in full, once: kernels and other processes start in other folders."""
-    for name in PATHS.split():
+    for name in [*PATHS.split(), "AIGC_MODEL", "AIGC_ENCODER"]:
         value = env.get(name, "").strip()
         with suppress(RuntimeError, OSError):  # which folder() tells
-            is_path = name != "AIGC_MODEL" or Path(value).expanduser().is_dir()
+            is_path = name in PATHS or Path(value).expanduser().is_dir()
             if value and is_path and "://" not in value and not _hides(value):
                 env[name] = str(Path(value).expanduser().absolute())
 

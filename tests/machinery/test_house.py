@@ -11,7 +11,7 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 PACKAGE = REPO / "aigc_course"
 FILES = sorted(PACKAGE.rglob("*.py"))
-METHODS = ("vae", "gan", "gpt", "lora", "heads", "text", "ngram", "optim", "sentiment", "adcopy")
+METHODS = ("vae", "gan", "gpt", "lora", "heads", "text", "ngram", "optim", "sentiment", "adcopy", "support")
 CORE = ("runtime", "data", "train", "plot", "metrics", "check", "receipts", "widgets", "hub")
 FLOORS = {"plumbing": 0, **dict.fromkeys(CORE, 1), **dict.fromkeys(METHODS, 2), "backstage": 3, "": 0}
 OUTSIDE = ("recipes", "benchmarks", "makers", "chapters", "tests")

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from server import Server
 
-from aigc_course import hub, receipts
+from aigc_course import hub, receipts, support
 from aigc_course.backstage import cli
 from aigc_course.plumbing import fetch, models, web
 from aigc_course.plumbing.settings import cache_dir
@@ -767,3 +767,17 @@ def test_the_notebook_chats_with_either(server, monkeypatch, capsys, name):
     said = capsys.readouterr().out
     assert ("<assistant><no thoughts>" in said) == (name == "tiny/qwen")
     assert "three examples" in said and "chosen" in said
+
+
+def test_a_sentence_encoder_comes_from_the_hub(server, encoder_folder, monkeypatch):
+    server.repos["tiny/encoder"] = {path.name: path.read_bytes() for path in encoder_folder.iterdir()}
+    found = support.public_encoder("tiny/encoder")(["late parcel"])
+    torch.testing.assert_close(found, support.public_encoder(str(encoder_folder))(["late parcel"]))
+    server.asked.clear()
+    torch.testing.assert_close(support.public_encoder("tiny/encoder")(["late parcel"]), found)
+    assert not server.asked, "it is in the cache now"
+    monkeypatch.setenv("AIGC_STANDIN", "0")
+    with pytest.raises(hub.HubError, match="is no causal language model but BertModel"):
+        hub.model("tiny/encoder")
+    with pytest.raises(hub.HubError, match="is no encoder but Qwen3ForCausalLM"):
+        support.public_encoder("tiny/qwen")

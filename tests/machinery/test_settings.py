@@ -47,6 +47,7 @@ def test_paths_are_made_absolute_and_nothing_else(tmp_path, monkeypatch):
         "AIGC_CACHE": "~/cache",
         "AIGC_DATA_MIRROR": "../course-data",
         "AIGC_MODEL": "model",
+        "AIGC_ENCODER": "model",
         "HF_HOME": "~nobody-of-that-name/hf",
         "XDG_CACHE_HOME": "",
         "PATH": "bin",
@@ -56,13 +57,14 @@ def test_paths_are_made_absolute_and_nothing_else(tmp_path, monkeypatch):
         "AIGC_CACHE": str(tmp_path / "home/cache") if os.name != "nt" else env["AIGC_CACHE"],
         "AIGC_DATA_MIRROR": str(tmp_path / "../course-data"),
         "AIGC_MODEL": str(tmp_path / "model"),
+        "AIGC_ENCODER": str(tmp_path / "model"),
         "HF_HOME": "~nobody-of-that-name/hf",  # told where it is used
         "XDG_CACHE_HOME": "",
         "PATH": "bin",
     }
-    env = {"AIGC_DATA_MIRROR": "http://mirror/x", "AIGC_MODEL": "Qwen/Qwen3-0.6B"}
+    env = {"AIGC_DATA_MIRROR": "http://mirror/x", "AIGC_MODEL": "Qwen/Qwen3-0.6B", "AIGC_ENCODER": "o/n"}
     settings.absolute_paths(env)
-    assert env == {"AIGC_DATA_MIRROR": "http://mirror/x", "AIGC_MODEL": "Qwen/Qwen3-0.6B"}
+    assert env == {"AIGC_DATA_MIRROR": "http://mirror/x", "AIGC_MODEL": "Qwen/Qwen3-0.6B", "AIGC_ENCODER": "o/n"}
 
 
 def test_a_user_without_a_home_is_told_what_to_set(monkeypatch, tmp_path):

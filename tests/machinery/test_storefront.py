@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from aigc_course import data
-
 REPO = Path(__file__).resolve().parents[2]
 FOLDER = REPO / "data" / "storefront"
 SPEC = importlib.util.spec_from_file_location("storefront_card", REPO / "makers" / "storefront_card.py")
 storefront_card = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(storefront_card)
 
-RECORDS = {kind: data.storefront(kind) for kind in storefront_card.KINDS}
+RECORDS = {kind: storefront_card.records(kind) for kind in storefront_card.KINDS}
 PRODUCTS, HEADLINES, TICKETS = RECORDS["products"], RECORDS["headlines"], RECORDS["tickets"]
-ARTICLES, HOSTILE, LATER = RECORDS["articles"], RECORDS["hostile"], RECORDS["later"]
+ARTICLES, QUESTIONS = RECORDS["articles"], RECORDS["questions"]
+HOSTILE, LATER = RECORDS["hostile"], RECORDS["later"]
 IN_CHINESE = [product for product in PRODUCTS if "copy_zh" in product]
 CHINESE = [text for product in IN_CHINESE for text in product["copy_zh"]]
 TOPICS = {"results", "deals", "products", "people", "law", "work", "markets", "supply"}
@@ -32,7 +31,7 @@ def is_text(value):
 # --- formats: a field may be added, so these name what must be there and nothing that must not -----------------
 
 
-@pytest.mark.parametrize(("kind", "letter"), list(zip(storefront_card.KINDS, "PHTATDEC", strict=True)))
+@pytest.mark.parametrize(("kind", "letter"), list(zip(storefront_card.KINDS, "PHTAQTDEC", strict=True)))
 def test_ids_are_stable_and_unique(kind, letter):
     ids = [record["id"] for record in RECORDS[kind]]
     assert len(set(ids)) == len(ids)
@@ -86,6 +85,13 @@ def test_articles_have_the_fields_of_the_card():
     assert len({asked for article in ARTICLES for asked in article["asked"]}) == 8 * len(ARTICLES)
 
 
+def test_questions_have_the_fields_of_the_card():
+    assert [question["id"] for question in QUESTIONS] == [f"Q{n:04}" for n in range(1, len(QUESTIONS) + 1)]
+    for question in QUESTIONS:
+        assert is_text(question["text"]) and question["text"].isprintable(), question["id"]
+        assert 2 <= len(question["text"].split()) <= 60 and "  " not in question["text"], question["id"]
+
+
 def test_hostile_tickets_have_the_fields_of_the_card():
     for ticket in HOSTILE:
         assert is_text(ticket["text"]) and is_text(ticket["reply"]), ticket["id"]
@@ -131,6 +137,11 @@ def test_headlines_are_balanced_and_many_name_several_companies():
     assert len(by_company) >= 40
     given_away = [name for name, found in by_company.items() if len(found) > 3 and len(set(found)) == 1]
     assert not given_away, f"the name alone tells the sentiment: {given_away}"
+
+
+def test_every_article_has_as_many_questions_as_any_other():
+    counts = Counter(question["article"] for question in QUESTIONS)
+    assert counts == {article["id"]: 24 for article in ARTICLES}
 
 
 # --- true to itself ------------------------------------------------------------------------------------------
@@ -427,6 +438,25 @@ def test_near_duplicates_are_found():
     texts = ["The parcel has not arrived yet.", "My lamp flickers.", "the parcel has  not arrived yet!"]
     similarity, *pair = storefront_card.similarities(texts)[0]
     assert similarity > 0.9 and set(pair) == {texts[0], texts[2]}
+    assert storefront_card.likeness(texts[:2], texts[2:])[0] == (similarity, texts[0], texts[2])
+
+
+@pytest.mark.parametrize("name", ["texts of tickets", "hostile texts", "ways of asking", "replies of tickets"])
+def test_no_question_to_train_on_is_nearly_one_that_was_there_before(name):
+    """Tickets are the test of what learns from the questions: far below what makes a near-duplicate elsewhere."""
+    similarity, *pair = storefront_card.likeness(TEXTS["questions"], TEXTS[name])[0]
+    assert similarity <= (0.35 if name == "ways of asking" else 0.27), pair
+
+
+@pytest.mark.parametrize("name", ["texts of tickets", "hostile texts"])
+def test_no_eight_words_of_a_ticket_stand_in_a_question(name):
+    theirs = set().union(*(words_in_a_row(text, 8) for text in TEXTS[name]))
+    assert not [text for text in TEXTS["questions"] if words_in_a_row(text, 8) & theirs]
+
+
+def words_in_a_row(text, n):
+    found = storefront_card.words(text)
+    return {tuple(found[i : i + n]) for i in range(len(found) - n + 1)}
 
 
 def test_copy_and_headlines_open_differently():
@@ -434,6 +464,13 @@ def test_copy_and_headlines_open_differently():
     for name in ("titles of headlines", "articles", "hostile texts"):
         assert storefront_card.openings(TEXTS[name]) == 0, name
     assert storefront_card.openings([*TEXTS["titles of headlines"], *TEXTS["later titles"]]) == 0
+
+
+def test_questions_of_one_article_open_differently():
+    for article in ARTICLES:
+        texts = [question["text"] for question in QUESTIONS if question["article"] == article["id"]]
+        assert storefront_card.openings(texts) == 0, article["id"]
+    assert storefront_card.openings(TEXTS["questions"]) < 0.1 * len(QUESTIONS)
 
 
 def test_measures_of_diversity_on_a_known_text():
@@ -446,6 +483,7 @@ def test_measures_of_diversity_on_a_known_text():
 def test_vocabulary_is_rich():
     assert storefront_card.type_token_ratio(TEXTS["copy of products"]) > 0.48
     assert storefront_card.type_token_ratio(TEXTS["texts of tickets"]) > 0.40
+    assert storefront_card.type_token_ratio(TEXTS["questions"]) > 0.44
 
 
 # --- the card ------------------------------------------------------------------------------------------------
