@@ -1,4 +1,4 @@
-"""Which article answers: BM25, an encoder trained by contrast, a public one, ranks fused. Built in view in page 21."""
+"""Which article answers: BM25, an encoder trained by contrast, their ranks fused. Built in view in page 21."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from aigc_course.plumbing import models
 
 
 def words(text: str) -> list[str]:
@@ -114,27 +111,26 @@ def fuse(*scores: np.ndarray, k: int = 60) -> np.ndarray:
     return sum(1 / (k + rank) for rank in ranks)
 
 
-def public_encoder(name: str) -> Callable[[Sequence[str]], Tensor]:
-    """texts -> (B, D) of length 1, by a public sentence encoder: the mean of its last states, without padding.
+class Search:
+    """Page 21's search: BM25 and the encoder, both with the known questions, their ranks fused.
 
-    name: on the hub, as sentence-transformers/all-MiniLM-L6-v2, or a folder. HubError where it cannot be had.
-    Source: Reimers and Gurevych (2019), Sentence-BERT, arXiv:1908.10084, section 3.
+    articles: {"id", "title", "body", "asked"}; questions: further ones, {"article": its id, "text"}.
     """
-    from transformers import AutoModel, AutoTokenizer
 
-    folder = Path(name).expanduser()
-    files = models.check(folder, name, wanted="encoder") if folder.is_dir() else models.fetch(name, "encoder")
-    tokenizer = AutoTokenizer.from_pretrained(files[0].parent, local_files_only=True)
-    model = AutoModel.from_pretrained(files[0].parent, local_files_only=True, use_safetensors=True).eval()
+    def __init__(self, articles: Sequence[dict], questions: Sequence[dict], *, n_steps: int, seed: int):
+        texts = [f"{article['title']}. {article['body']}" for article in articles]
+        known = {article["id"]: list(article["asked"]) for article in articles}
+        for question in questions:
+            known[question["article"]].append(question["text"])
+        asked = list(itertools.chain(*known.values()))
+        self.of = np.repeat(np.arange(len(known)), [len(part) for part in known.values()])
+        self.bm25 = BM25([" ".join([text, *part]) for text, part in zip(texts, known.values(), strict=True)])
+        self.encoder = train(texts, asked, self.of.tolist(), n_steps=n_steps, seed=seed)
+        self.articles, self.questions = self.encoder.encode(texts), self.encoder.encode(asked)
 
-    @torch.no_grad()
-    def encode(texts: Sequence[str]) -> Tensor:
-        found = []
-        for i in range(0, len(texts), 32):
-            part = list(texts[i : i + 32])
-            read = tokenizer(part, padding=True, truncation=True, max_length=256, return_tensors="pt")
-            states, mask = model(**read).last_hidden_state, read["attention_mask"][..., None]
-            found.append(F.normalize((states * mask).sum(1), dim=1))  # the length is 1 at the end anyway
-        return torch.cat(found)
-
-    return encode
+    def scores(self, texts: Sequence[str]) -> np.ndarray:
+        """(B, N): fused from BM25 and cosines, with the article and, as a mean, with its three nearest questions."""
+        q = self.encoder.encode(texts)
+        near = (q @ self.questions.T).numpy()
+        best = [np.sort(near[:, self.of == i], axis=1)[:, -3:].mean(axis=1) for i in range(len(self.articles))]
+        return fuse(self.bm25.scores(texts), (q @ self.articles.T).numpy() + np.stack(best, axis=1))

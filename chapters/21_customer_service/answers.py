@@ -117,11 +117,18 @@ def in_place(scores, right, k):
     return 1.0
 
 
-S = math.log(2) * 4.4 / 3.02
+def fused_again(ranks, weights):
+    """The page's `fuse`, which takes the ranks for scores."""
+    places = [np.argsort(np.argsort(-np.asarray(row), kind="stable")) + 1 for row in ranks]
+    return sum(weight / (60 + row) for weight, row in zip(np.asarray(weights), places, strict=True))
+
+
+S = math.log(2.4) * 4.4 / 3.02
+ALONE = r"^(?!.* And )[\d.]+ wrong: "  # and no second sentence
 
 RIGHT = {
-    "21.1": [1.01, 1.009883, S, "1.010", "≈ 1.0099", np.float32(S), torch.tensor([S]), Fraction(101, 100),
-             "answer = 1.01", 0.693 * 1.457],
+    "21.1": [1.276, 1.275517, S, "1.2755", "≈ 1.2755", np.float32(S), torch.tensor([S]), Fraction(1276, 1000),
+             "answer = 1.276", 0.8755 * 1.457],
     "21.2": [
         fused_loop,
         fused_matrix,
@@ -154,14 +161,19 @@ RIGHT = {
 
 WRONG = {
     "21.1": [
-        (0, "without the 1"), (2.9139, "without ln"), (1.457, "another base"), (0.4386, "another base"),
-        (0.8905, "10 over 8"), (0.321, "8 alone"), (1.2298, "over all 40"), (0.9713, "swapped"), (0.953, "b is 0 or 1"),
-        (1.0304, "b is 0 or 1"), (0.755, "twice, not once"), (0.6407, "twice, not once"),
-        (1.138, "as in all"), (0.459, "is missing above"),
-        (0.6931, "all of the fraction"), (1.3863, "left out"), (0.5197, "counts documents"), ("1.754", "documents"),
-        (1.0053, "rounded on the way"), (1, "rounded on the way"), (1.0517, "over the longest"), (0.1, "it is larger"),
-        (2.2, "it is smaller"), (-1.01, "never negative"), ("much", "one number"), ([1.01, 0.0], "one number"),
-        (math.inf, "finite"),
+        (1.335, "halves, as ln\\(5/2\\)"), (0.4902, "without ln, 1 \\+"), (1.9472, "1 \\+ before ln"),
+        (2.792, "1 \\+ before ln"), (2.4668, "1 \\+ before ln"), (3.4967, "without ln"), (1.8252, "or halves"),
+        (1.457, "another base"), (0.554, "another base"), (1.84, "another base"),
+        (1.1247, "10 over 8"), (0.4055, "8 alone"), (1.5761, "over all 50"), (1.29, "mean of the others"),
+        (1.2426, "the two with the word"), (1.3283, "multiplies a part, 8 is over the longest"),
+        (1.5533, "sign is lost"), (2.438, "sign is lost"), (1.4162, "1 − b or a sign is lost"), (1.263, "a part"),
+        (1.2268, "swapped"), (1.1923, "swapped"), (1.2038, "b is 0 or 1"), (1.3014, "b is 0 or 1"),
+        (0.9535, "twice, not once"), (0.8093, "twice, not once"), (1.4373, "as in all"),
+        (0.9856, "its parentheses"), (0.5798, "missing above"), (0.9954, "stands below"), (3.7765, "n is missing"),
+        (0.8755, "all of it"), (1.7509, "denominator"), (0.7853, "counts documents"), ("2.02", "documents"),
+        (1.2821, "rounded on the way"), (1.3, "rounded on the way"), (0.1, "it is larger"),
+        (2.2, "1 \\+ before ln"), (9, "it is smaller"), (-1.01, "never negative"), ("much", "one number"),
+        ([1.276, 0.0], "one number"), (math.inf, "finite"),
     ],
     "21.2": [
         (lambda ranks, weights: (1 / (60 + ranks)).sum(0), "count alike"),
@@ -177,7 +189,7 @@ WRONG = {
         (lambda ranks, weights: weights @ ranks.float(), "multiplies no rank"),
         (lambda ranks, weights: (1 / (weights[:, None] * (60 + ranks))).sum(0), "multiplies no rank"),
         (lambda ranks, weights: (weights[:, None] / (60 + ranks)).sum(1), "not over the articles"),
-        (lambda ranks, weights: (weights[:, None] / (60 + ranks)).sum(), "everything is added|each \\*article"),
+        (lambda ranks, weights: (weights[:, None] / (60 + ranks)).sum(), "added up"),
         (lambda ranks, weights: weights[:, None] / (60 + ranks), "over the lists"),
         (lambda ranks, weights: (weights / (60 + ranks)).sum(0), "raises `RuntimeError"),
         (lambda ranks, weights: (weights / (60 + ranks)).sum(0) if len(weights) == ranks.shape[1]
@@ -189,6 +201,19 @@ WRONG = {
         (lambda ranks, weights: weights.sum() / (60 + weights @ ranks.float() / weights.sum()), "not averaged"),
         (lambda ranks, weights: (weights[:, None] / (60 + ranks)).prod(0), "no product"),
         (lambda ranks, weights: (weights[:, None] / (60 + ranks)).max(0).values, "maximum"),
+        (lambda ranks, weights: 1 / (60 + weights @ ranks.float() / weights.sum()), f"{ALONE}each .*not averaged"),
+        (lambda ranks, weights: 1 / (60 + np.average(ranks, axis=0, weights=weights)), f"{ALONE}each .*not averaged"),
+        (fused_again, f"{ALONE}the ranks are given"),
+        (lambda ranks, weights: fused_loop(ranks.shape[1] + 1 - ranks, weights), f"{ALONE}the ranks are given"),
+        (lambda ranks, weights: fused_matrix(ranks.argsort(1) + 1, weights), f"{ALONE}the ranks are given"),
+        (lambda ranks, weights: fused_matrix((-ranks).argsort(1), weights), f"{ALONE}the ranks are given"),
+        (lambda ranks, weights: fused_matrix(ranks.sort(1)[0], weights), f"{ALONE}the ranks are given"),
+        (lambda ranks, weights: fused_loop(ranks.roll(1, 1), weights), f"{ALONE}right in .*it returns"),
+        (lambda ranks, weights: fused_matrix(ranks, weights).half(), f"{ALONE}right in .*it returns"),
+        (lambda ranks, weights: (weights[:, None] / (60 - ranks)).sum(0), f"{ALONE}60 is added .* subtracted"),
+        (lambda ranks, weights: [w / (60 + row) for w, row in zip(weights, ranks, strict=True)][-1],
+         f"{ALONE}it is the sum over all lists"),
+        (lambda ranks, weights: fused_matrix(ranks, weights) / fused_matrix(ranks, weights).sum(), f"{ALONE}.*to 1\\."),
         (lambda ranks, weights: weights[:, None].div(60 + ranks, rounding_mode="floor").sum(0), "it returns"),
         (lambda ranks, weights: weights.long() @ (1 // (60 + ranks)), "it is 0 in every case"),
         (lambda ranks, weights: -fused_matrix(ranks, weights), "sign is turned"),
@@ -222,6 +247,12 @@ WRONG = {
         (lambda scores, right, k: sum(hit_rows(scores, right, k)), "not how many"),
         (lambda scores, right, k: torch.tensor(hit_rows(scores, right, k)).float(), "each row's own"),
         (lambda scores, right, k: sum(hit_rows(scores, right, k)) / right.sum(), "nor over articles"),
+        (lambda scores, right, k: float(hit_rows(scores, right, k)[0]), f"{ALONE}the \\*share\\* .* the first"),
+        (lambda scores, right, k: recall_loop(scores[:1], right[:1], k), f"{ALONE}the \\*share\\* .* the first"),
+        (lambda scores, right, k: float(hit_rows(scores, right, k)[-1]), f"{ALONE}the \\*share\\* .* the last"),
+        (lambda scores, right, k: float(right[0, scores[0].argmax()]), f"{ALONE}right in .*it returns"),
+        (lambda scores, right, k: right[0, scores[0].topk(k)[1]].float(), f"{ALONE}.*it returns"),
+        (lambda scores, right, k: hit_rows(scores, right, k)[0] / len(scores), f"{ALONE}right in .*it returns"),
         (lambda scores, right, k: torch.tensor(hit_rows(scores, right, k)), "real numbers"),
         (lambda scores, right, k: row_of(scores, right, k, lambda hits, n: 1 / (1 + hits.index(True))), "this is MRR"),
         (lambda scores, right, k: row_of(scores, right, k, lambda h, n: any(h[:k]) / (1 + h.index(True))), "is MRR"),

@@ -8,12 +8,12 @@ tasks = rooms.shared("tasks")
 
 @exercise(
     "21.1",
-    hint="Two factors. The logarithm has N = 4 and N_w = 2, because two documents have the word. The fraction has n = 2"
+    hint="Two factors. The logarithm has N = 5 and N_w = 2, because two documents have the word. The fraction has n = 2"
     " and, for the length, 8 words over the 10 that documents have on average.",
     solution="""
 from math import log
 
-idf = log(1 + (4 - 2 + 0.5) / (2 + 0.5))  # ln 2
+idf = log(1 + (5 - 2 + 0.5) / (2 + 0.5))  # ln 2.4
 length = 1 - 0.75 + 0.75 * 8 / 10  # 1 for a document of mean length
 answer_1 = idf * 2 * (1.2 + 1) / (2 + 1.2 * length)
 """,
@@ -23,34 +23,46 @@ answer_1 = idf * 2 * (1.2 + 1) / (2 + 1.2 * length)
 def answer_1(truth):
     from math import log, log10
 
-    ln_2 = log(2)
+    ln = log(2.4)
 
-    def score(n=2, ratio=0.8, k=1.2, b=0.75, idf=ln_2, above=2.2):
+    def score(n=2, ratio=0.8, k=1.2, b=0.75, idf=ln, above=2.2):
         return idf * n * above / (n + k * (1 - b + b * ratio))
 
+    def over(denominator):
+        return ln * 4.4 / denominator
+
     mistakes = {
-        "the first factor is ln(1 + 2.5/2.5): without the 1 it would be 0 for a word in half of the documents, and"
-        " without ln it is no logarithm.": (score(idf=0), score(idf=2)),
-        "the first factor is a natural logarithm, to base e; here it has another base, 2 or 10, or is left out.":
-            (score(idf=1), score(idf=log10(2))),
-        "the length is 8 words over the mean of 10: not 10 over 8, not 8 alone, nor over all 40, over the longest or"
-        " over the mean of the others.": (
-            score(ratio=1.25), score(ratio=8), score(ratio=0.2), score(ratio=8 / 12), score(ratio=0.75),
+        "the first factor is section 1's ln(1 + 3.5/2.5), 1 + inside ln: other formulas are without ln, 1 + or halves,"
+        " as ln(5/2), or have 1 + before ln.": tuple(
+            score(idf=idf) for idf in (
+                log(1.4), log(2.5), log(3.5), log(5 / 3), log(6 / 3), log(1 + 3.5 / 2), log(1 + 3 / 2.5),
+                1 + log(1.4), 1 + log(2.5), 1 + log(5 / 3), 1 + log(6 / 3), 1 + log(2.4), 1.4, 2.4, 2.5, 3.5,
+            )
         ),
-        "b = 0.75 weighs the length, and 1 − b the 1 beside it: here they are swapped, b is 0 or 1, or b and k_1 are"
-        " swapped.": (score(b=0.25), score(b=0), score(b=1), score(k=0.75, b=1.2, above=1.75)),
+        "the first factor is a natural logarithm, to base e; here it has another base, 2 or 10, or is left out.":
+            (score(idf=1), score(idf=log10(2.4)), score(idf=ln / log(2))),
+        "the length is 8 words over the mean of all five, 10: not 10 over 8, not 8 alone, nor over all 50, over the"
+        " mean of the others or of the two with the word.": (
+            score(ratio=1.25), score(ratio=8), score(ratio=0.16), score(ratio=8 / 10.5), score(ratio=8 / 9),
+        ),
+        "below, k_1 multiplies all of 1 − b + b · 8/10: here it multiplies a part, 8 is over the longest, 12, 1 − b or"
+        " a sign is lost, b is 0 or 1, or b is swapped with 1 − b or k_1.": (  # 12 for 10 and a part: both give 1.328
+            score(b=0.25), score(b=0), score(b=1), score(k=0.75, b=1.2, above=1.75), over(2 + 0.3 + 0.6),
+            over(2 + 1.2 * 0.4), over(2 + 1.2 * 0.6), over(2 + 1.2 - 0.75 + 0.6), over(2 + 1.2 * (0.25 - 0.6)),
+            over(2 + 1.2 * (1 + 0.6)),
+        ),
         "n is how often the word is in the *first* document, above and below: twice, not once, and not as often as in"
         " all documents.": (score(n=1), score(n=3), score(n=1) * 2, score() / 2,
                                  score(n=1, ratio=1.2)),
-        "the fraction is n (k_1 + 1) over n + k_1 (…): here k_1 + 1 or its 1 is missing above, or stands below, or the"
-        " denominator or all of the fraction is left out.": (
-            score(above=1), score(above=1.2), score(k=2.2), ln_2, 2 * ln_2, 4.4 * ln_2,
+        "the fraction is n (k_1 + 1) over n + k_1 (…): here k_1 + 1, its parentheses or its 1 are missing above, or it"
+        " stands below, or n is missing below, or the denominator or all of it.": (
+            score(above=1), score(above=1.2), score(above=1.7), score(k=2.2), ln, 2 * ln, 4.4 * ln, over(1.02),
         ),
-        "N_w counts documents: two of the four have the word, however often.": (
-            score(idf=log(1 + 1.5 / 3.5)), score(idf=log(1 + 3.5 / 1.5)), score(idf=log(1 + 0.5 / 4.5)),
+        "N_w counts documents: two of the five have the word, however often.": tuple(
+            score(idf=log(1 + (5.5 - n) / (n + 0.5))) for n in (1, 3, 4)
         ),
         "nearly; something was rounded on the way: keep all digits up to the end.":
-            (score(idf=0.69), 0.69 * 1.46, 0.7 * 1.457, 1.0),
+            (score(idf=0.88), score(idf=0.9), score(idf=0.87), ln * 1.46, 0.88 * 1.46, 0.87 * 1.46, 1.28, 1.3),
     }  # fmt: skip
     return tasks.Number(0.001, mistakes, begin="Compute the logarithm first, then the fraction, then both.", low=0)
 
@@ -89,6 +101,7 @@ def fuse_weighted(truth):
         case([[2, 1], [1, 2]], [1.0, 3.0]),
         case([[1], [1], [1]], [61.0, 30.5, 122.0]),
         case([[1]], [305.0]),
+        case([[*range(1, 41)], [*range(40, 0, -1)]], [150.0, 90.0]),  # far apart: 1 over a mean is no mean of 1 over
     ]
     mistakes = {
         "the lists count by their weights: here all count alike.": (
@@ -96,18 +109,26 @@ def fuse_weighted(truth):
             lambda r, w: inverse(r).sum(0) * w.sum(), lambda r, w: inverse(r).sum(0) / w.sum(),
             lambda r, w: inverse(r + 1).sum(0), lambda r, w: inverse(r - 1).sum(0), lambda r, w: (1 / r).sum(0),
         ),
-        "it is the sum over lists, of the weights as they are: it is not divided by their sum or by the number of"
-        " lists.": (
+        "it is the sum over all lists, not the first or last alone, of the weights as they are: it is not divided by"
+        " their sum, by the number of lists or so that all sum to 1.": (
             lambda r, w: truth(r, w) / w.sum(), lambda r, w: truth(r, w) / len(w),
             lambda r, w: truth(r, w.softmax(0)), lambda r, w: truth(r, w / w.max()),
-            lambda r, w: truth(r, w / w.norm()),
+            lambda r, w: truth(r, w / w.norm()), lambda r, w: truth(r, w) / truth(r, w).sum(),
+            lambda r, w: w[-1] * inverse(r[-1]), lambda r, w: w[0] * inverse(r[0]),
         ),
-        "60 is added to each rank, and is not left out or put elsewhere.": (
+        "60 is added to each rank, and is not left out or put elsewhere; the best has rank 1 already, so its list gives"
+        " weight/61. No rank is subtracted, and nothing else is added or taken off.": (
             lambda r, w: truth(r - 60, w), lambda r, w: (w[:, None] / r).sum(0) / 60, lambda r, w: (w @ (1 / r + 60)),
-            lambda r, w: (w @ (1 / r)) + 60, lambda r, w: truth(60 * r - 60, w),
+            lambda r, w: (w @ (1 / r)) + 60, lambda r, w: truth(60 * r - 60, w), lambda r, w: truth(-r, w),
+            lambda r, w: truth(r + 1, w), lambda r, w: truth(r - 1, w),
         ),
-        "the best has rank 1 already, so its list gives weight/61: nothing else is added to the ranks or taken off.":
-            (lambda r, w: truth(r + 1, w), lambda r, w: truth(r - 1, w)),
+        "the ranks are given: they are not ranked again, sorted or turned round; 1 is the best.": (
+            lambda r, w: truth(r.shape[1] + 1 - r, w), lambda r, w: truth(r.shape[1] - r, w),
+            lambda r, w: truth(r.argsort(1), w), lambda r, w: truth(r.argsort(1) + 1, w),
+            lambda r, w: truth(r.argsort(1, descending=True), w),
+            lambda r, w: truth(r.argsort(1, descending=True) + 1, w),
+            lambda r, w: truth(r.sort(1).values, w), lambda r, w: truth(r.sort(1, descending=True).values, w),
+        ),
         "the weight stands above the fraction bar and 60 + rank below: the weight multiplies no rank.": (
             lambda r, w: (1 / (60 + w[:, None] * r)).sum(0), lambda r, w: (1 / (w[:, None] * (60 + r))).sum(0),
             lambda r, w: w @ r.float(), lambda r, w: w @ (60 + r.float()), lambda r, w: (w[:, None] / 60 + r).sum(0),
@@ -116,8 +137,7 @@ def fuse_weighted(truth):
         ),
         "each *article* gets one number, (N,): the sum goes over the lists, axis 0, not over the articles.": (
             lambda r, w: (w[:, None] * inverse(r)).sum(1), lambda r, w: (w[:, None] * inverse(r)).mean(1),
-            lambda r, w: (w[:, None] * inverse(r)).sum(), lambda r, w: w[:, None] * inverse(r),
-            lambda r, w: w * inverse(r).sum(1),
+            lambda r, w: w[:, None] * inverse(r), lambda r, w: w * inverse(r).sum(1),
         ),
         "the scores are asked for, in the order of the articles: they are not sorted, and no ranks or places.": (
             order, lambda r, w: order(r, w) + 1, lambda r, w: order(r, w).argsort(),
@@ -130,6 +150,7 @@ def fuse_weighted(truth):
             lambda r, w: w.sum() / (60 + r.float().mean(0)), lambda r, w: w.sum() / (60 + w @ r.float() / w.sum()),
             lambda r, w: w.sum() / (60 + r).sum(0), lambda r, w: w.sum() / (60 + r.sum(0)),
             lambda r, w: (w[:, None] * inverse(r)).prod(0), lambda r, w: (w[:, None] * inverse(r)).amax(0),
+            lambda r, w: 1 / (60 + r.float().mean(0)), lambda r, w: 1 / (60 + w @ r.float() / w.sum()),
             lambda r, w: w.mean() / (60 + r.float().mean(0)), lambda r, w: 1 / (60 + w @ r.float()),
             lambda r, w: w.prod() * inverse(r).prod(0), lambda r, w: w.sum() / (60 + r.amin(0)),
         ),
@@ -211,6 +232,8 @@ def recall_at(truth):
         case(five, [[3], [1, 2], [0, 5], [0, 5], [2, 4]], 2),
         case(five, [[4, 1], [2, 1], [1], [0, 3], [4, 5]], 4),
         case(five[:3], [[1], [0, 4], [3]], 6),
+        case(five[:3], [[3], [0, 3], [3, 4]], 2),  # all but the first row, and then the first alone: no share of rows
+        case(five[:3], [[2, 5], [1], [1]], 2),  # is rounded to the first row's answer
         case([[-4.0, -1.0, -3.0, -2.0], [-1.0, -2.0, -3.0, -4.0]], [[0, 2], [1, 2, 3]], 2),
         case([[0.2, 0.7, 0.1]], [[0]], 2),
         case([[0.2, 0.7, 0.1]], [[0, 2]], 1),
@@ -246,9 +269,10 @@ def recall_at(truth):
             lambda s, right, k: mean(place(s, right) < k),
         ),
         "the *share* of rows is one number, the rows with a right one over all rows: not how many, nor over articles or"
-        " k, nor whether all or any of them, nor each row's own answer.": (
+        " k, nor whether all, any, the first or the last of them, nor each row's own answer.": (
             lambda s, right, k: hits(s, right, k).any(1).sum(), lambda s, right, k: hits(s, right, k).any(1).float(),
             lambda s, right, k: hits(s, right, k).any(1).all().float(),
+            lambda s, right, k: truth(s[:1], right[:1], k), lambda s, right, k: truth(s[-1:], right[-1:], k),
             lambda s, right, k: hits(s, right, k).any().float(), lambda s, right, k: truth(s, right, k) / k,
             lambda s, right, k: hits(s, right, k).any(1).sum() / right.sum(),
             lambda s, right, k: hits(s, right, k).any(1).sum() / right.numel(),

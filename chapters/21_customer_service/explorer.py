@@ -3,15 +3,18 @@
 import html
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+from torch import Tensor
 
 from aigc_course import data, support, widgets
+from aigc_course.plumbing import models
 
 JOINS, READER = (Path(__file__).with_name(f"{name}.jsonl") for name in ("joins", "reader"))
 
@@ -28,6 +31,32 @@ def reader() -> dict[str, list[str]]:
     """
     rows = map(json.loads, READER.read_text(encoding="utf-8").splitlines())
     return {row["id"]: row["articles"] for row in rows}
+
+
+def public_encoder(name: str) -> Callable[[Sequence[str]], Tensor]:
+    """texts -> (B, D) of length 1, by a public sentence encoder: the mean of its last states, without padding.
+
+    name: on the hub, as sentence-transformers/all-MiniLM-L6-v2, or a folder. HubError where it cannot be had.
+    Source: Reimers and Gurevych (2019), Sentence-BERT, arXiv:1908.10084, section 3.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = Path(name).expanduser()
+    files = models.check(folder, name, wanted="encoder") if folder.is_dir() else models.fetch(name, "encoder")
+    tokenizer = AutoTokenizer.from_pretrained(files[0].parent, local_files_only=True)
+    model = AutoModel.from_pretrained(files[0].parent, local_files_only=True, use_safetensors=True).eval()
+
+    @torch.no_grad()
+    def encode(texts: Sequence[str]) -> Tensor:
+        found = []
+        for i in range(0, len(texts), 32):
+            part = list(texts[i : i + 32])
+            read = tokenizer(part, padding=True, truncation=True, max_length=256, return_tensors="pt")
+            states, mask = model(**read).last_hidden_state, read["attention_mask"][..., None]
+            found.append(F.normalize((states * mask).sum(1), dim=1))  # the length is 1 at the end anyway
+        return torch.cat(found)
+
+    return encode
 
 
 def searcher(

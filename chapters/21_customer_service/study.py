@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aigc_course import data, support
-from aigc_course.plumbing import models
+from aigc_course.plumbing import models, rooms
 
 SHORT = {"SIZES": (2,), "N_STEPS": 20, "FINE_STEPS": 2}  # for --same
 SIZES = (2, 4, 8, 16, 32)  # known questions an article
@@ -66,7 +66,9 @@ def run(seeds: list[int]) -> dict:
             note("both fused", support.fuse(bm25, own), seed, n)
         both = ("tuning", "frozen")
         if as_it_comes is None:  # no seed changes it
-            as_it_comes = by_vectors(support.public_encoder(name), asked, texts, questions, of)
+            as_it_comes = by_vectors(
+                rooms.module("21_customer_service", "explorer").public_encoder(name), asked, texts, questions, of
+            )
         tuned = by_vectors(fine_tuned(name, articles, known, seed), asked, texts, questions, of)
         note("public encoder as it comes", as_it_comes, seed, parts=both)
         note("BM25 + public encoder", support.fuse(bm25, as_it_comes), seed, parts=both)

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from server import Server
 
-from aigc_course import hub, receipts, support
+from aigc_course import hub, receipts, widgets
 from aigc_course.backstage import cli
 from aigc_course.plumbing import fetch, models, web
 from aigc_course.plumbing.settings import cache_dir
@@ -770,14 +770,15 @@ def test_the_notebook_chats_with_either(server, monkeypatch, capsys, name):
 
 
 def test_a_sentence_encoder_comes_from_the_hub(server, encoder_folder, monkeypatch):
+    encoder = widgets.of("21_customer_service").public_encoder
     server.repos["tiny/encoder"] = {path.name: path.read_bytes() for path in encoder_folder.iterdir()}
-    found = support.public_encoder("tiny/encoder")(["late parcel"])
-    torch.testing.assert_close(found, support.public_encoder(str(encoder_folder))(["late parcel"]))
+    found = encoder("tiny/encoder")(["late parcel"])
+    torch.testing.assert_close(found, encoder(str(encoder_folder))(["late parcel"]))
     server.asked.clear()
-    torch.testing.assert_close(support.public_encoder("tiny/encoder")(["late parcel"]), found)
+    torch.testing.assert_close(encoder("tiny/encoder")(["late parcel"]), found)
     assert not server.asked, "it is in the cache now"
     monkeypatch.setenv("AIGC_STANDIN", "0")
     with pytest.raises(hub.HubError, match="is no causal language model but BertModel"):
         hub.model("tiny/encoder")
     with pytest.raises(hub.HubError, match="is no encoder but Qwen3ForCausalLM"):
-        support.public_encoder("tiny/qwen")
+        encoder("tiny/qwen")

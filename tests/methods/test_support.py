@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from aigc_course import support
+from aigc_course import support, widgets
 from aigc_course.plumbing.models import HubError
 
+ROOM = widgets.of("21_customer_service")
 DOCUMENTS = ["The refund is sent to the card.", "Parcel late? Ask the carrier: the number is in the mail.", "Wrap it"]
 
 
@@ -36,6 +37,12 @@ def test_bm25_is_its_formula(k1, b):
     found = support.BM25(DOCUMENTS, k1, b).scores(texts)
     np.testing.assert_allclose(found, [by_the_formula(DOCUMENTS, text, k1, b) for text in texts], rtol=1e-12)
     assert (found[2:4] == 0).all() and found.shape == (5, 3)
+
+
+def test_bm25_by_its_usual_settings():
+    np.testing.assert_allclose(
+        support.BM25(DOCUMENTS).scores(["the late card"])[0], by_the_formula(DOCUMENTS, "the late card", 1.2, 0.75)
+    )
 
 
 def test_bm25_without_saturation_and_length_is_tf_idf():
@@ -118,6 +125,26 @@ def test_an_encoder_of_shuffled_labels_learns_them():
     assert nearest(model).tolist() == [1, 2, 0]
 
 
+def test_training_is_the_loop_of_the_page():
+    texts, of = zip(*ASKED, strict=True)
+    found = support.train(ARTICLES, texts, of, n_steps=5, seed=3)
+    torch.manual_seed(3)
+    model = support.Encoder([*ARTICLES, *texts], 128)
+    optimizer = torch.optim.SparseAdam(model.parameters(), lr=1e-2)
+    bags, answers, of = model.bags(texts), model.bags(ARTICLES), torch.tensor(of)
+    for step in range(5):
+        optimizer.param_groups[0]["lr"] = 1e-2 * (1 - step / 5)
+        batch = torch.randint(len(of), (64,))
+        present = of[batch].unique()
+        q = model([bags[i] for i in batch], 0.4)
+        candidates = model([answers[i] for i in present] + [bags[i] for i in batch], 0.4)
+        loss = support.contrastive_loss(q, candidates, of[batch, None] == torch.cat([present, of[batch]]), 0.07)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    torch.testing.assert_close(found.vectors.weight, model.vectors.weight)
+
+
 def test_fused_ranks_by_hand():
     one, two = np.array([[0.9, 0.1, 0.5]]), np.array([[3.0, 9.0, 1.0]])
     np.testing.assert_allclose(support.fuse(one, two), [[1 / 61 + 1 / 62, 1 / 63 + 1 / 61, 1 / 62 + 1 / 63]])
@@ -130,7 +157,7 @@ def test_a_public_encoder_is_the_mean_of_the_last_states(encoder_folder):
     from transformers import AutoModel, AutoTokenizer
 
     texts = ["late", "where is my parcel and my second parcel", "refund"] * 13  # more than one batch of 32
-    found = support.public_encoder(str(encoder_folder))(texts)
+    found = ROOM.public_encoder(str(encoder_folder))(texts)
     tokenizer, model = AutoTokenizer.from_pretrained(encoder_folder), AutoModel.from_pretrained(encoder_folder).eval()
     with torch.no_grad():
         alone = [model(**tokenizer(text, return_tensors="pt")).last_hidden_state.mean(dim=1) for text in texts]
@@ -142,11 +169,26 @@ def test_a_model_that_continues_texts_is_no_encoder():
 
     shipped = data.embedded("course_gpt2/config.json").parent
     with pytest.raises(HubError, match="is no encoder but GPT2LMHeadModel"):
-        support.public_encoder(str(shipped))
+        ROOM.public_encoder(str(shipped))
 
 
 def test_an_encoder_that_nobody_has(monkeypatch, tmp_path):
     monkeypatch.setenv("AIGC_CACHE", str(tmp_path))
     monkeypatch.setenv("AIGC_OFFLINE", "1")
     with pytest.raises(HubError, match="is not in the cache"):
-        support.public_encoder("nobody/has-this")
+        ROOM.public_encoder("nobody/has-this")
+
+
+def test_a_search_is_its_parts():
+    of = [[asked for asked, j in ASKED if i == j] for i in range(3)]
+    articles = [{"id": f"A{i}", "title": "Help", "body": text, "asked": of[i][:2]} for i, text in enumerate(ARTICLES)]
+    further = [{"article": f"A{i}", "text": of[i][2]} for i in range(3)]
+    search = support.Search(articles, further, n_steps=40, seed=0)
+    texts = ["no cash on my account", "a box on its way"]
+    q = search.encoder.encode(texts)
+    near = (q @ search.questions.T).numpy().reshape(2, 3, 3).mean(axis=2)  # three questions an article: all are nearest
+    vectors = (q @ search.articles.T).numpy() + near
+    np.testing.assert_allclose(search.scores(texts), support.fuse(search.bm25.scores(texts), vectors))
+    assert search.scores(texts).argmax(axis=1).tolist() == [0, 1]
+    with pytest.raises(KeyError, match="A9"):
+        support.Search(articles, [{"article": "A9", "text": "?"}], n_steps=1, seed=0)
