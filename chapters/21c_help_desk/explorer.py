@@ -57,6 +57,9 @@ FIXED = {
 }
 
 
+TOLD = "A machine answers here, from the shop's articles; a person is a click away."
+
+
 def screened(message: str) -> str:
     """Which of SCREEN's patterns, or "chinese", a message meets; "" for none."""
     if len(re.findall("[\u4e00-\u9fff]", message)) > len(message) / 5:
@@ -217,7 +220,7 @@ def help_desk(
     send.on_click(answer)
     person.on_click(call)
     answer()
-    buttons, note = ipywidgets.HBox([send, person]), ipywidgets.HTML(widgets.RESTARTED)
+    buttons, note = ipywidgets.HBox([send, person]), ipywidgets.HTML(f"<p>{TOLD}</p>{widgets.RESTARTED}")
     box = ipywidgets.VBox([box_of, buttons, page, note], layout={"align_items": "flex-start"})
     box.redraw, box.rows = answer, log
     widgets.show(box, page.value, "A customer's message, the desk's reply with its sources, the confidence, and a log.")
