@@ -30,11 +30,11 @@ def labels() -> list[dict]:
     return [json.loads(line) for line in LABELS.read_text(encoding="utf-8").splitlines()]
 
 
-def spreadsheet(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as CSV for a spreadsheet; what it would run as a formula (=, +, -, @ at the start) gets an apostrophe."""
+def spreadsheet(rows: Iterable[Sequence[str]], columns: Sequence[str] = ("product", "text")) -> str:
+    """Rows as CSV, below the names of their columns; what a spreadsheet would run (=, +, -, @) gets an apostrophe."""
     file = io.StringIO()
     safe = [["'" + cell if FORMULA.match(cell) else cell for cell in row] for row in rows]
-    csv.writer(file).writerows([("product", "text"), *safe])
+    csv.writer(file).writerows([columns, *safe])
     return file.getvalue()
 
 

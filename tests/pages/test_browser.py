@@ -299,39 +299,6 @@ def desk_answers(page, desk):
     return seconds
 
 
-@pytest.mark.parametrize("app", ["20"], indirect=True)
-def test_the_copy_desk_opens_as_an_app_and_answers_at_once(app, browser):
-    page = browser.new_page(viewport={"width": 1300, "height": 1000})
-    page.set_default_timeout(300_000)
-    try:
-        page.goto(app[0])
-        page.get_by_text("choose it", exact=True).wait_for()
-        assert max(desk_answers(page, page.locator(".widget-vbox").first)) < 1, "a person waits for it"
-        assert page.locator(TROUBLE).all_inner_texts() == []
-    finally:
-        page.screenshot(path=REPO / "build" / "browser-app-20.png")
-        page.close()
-
-
-def test_the_copy_desk_answers_in_jupyterlab(lab, browser):
-    _, address, _ = lab
-    page = browser.new_page(viewport={"width": 1300, "height": 1000})
-    page.set_default_timeout(60_000)
-    try:
-        page.goto(address[0].replace(address[1], "my-notebooks/20_ad_copy.ipynb") + "&reset")
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-        run_all(page)
-        assert page.locator(TROUBLE).all_inner_texts() == []
-        desk = page.locator(".jp-OutputArea-output:has(select) .widget-vbox").first
-        desk.scroll_into_view_if_needed()
-        assert max(desk_answers(page, desk)) < 1, "a person waits for it"
-        menu(page, "Kernel", "Shut Down Kernel")
-    finally:
-        page.screenshot(path=REPO / "build" / "browser-20_ad_copy.png")
-        page.close()
-
-
 def help_answers(page, desk):
     """Writes to the help desk, calls a person and takes the log; the seconds that each reply took."""
     seconds, shown = [], desk.locator(".widget-html").first  # the reply, its sources and the log
@@ -357,34 +324,43 @@ def help_answers(page, desk):
     return seconds
 
 
-@pytest.mark.parametrize("app", ["21c"], indirect=True)
-def test_the_help_desk_opens_as_an_app_and_answers_at_once(app, browser):
+DESKS = {  # what is there when a product has opened, an element that only it has, and who moves its controls
+    "20_ad_copy": ("choose it", "select", desk_answers),
+    "21c_help_desk": ("send", "textarea", help_answers),
+}
+
+
+@pytest.mark.parametrize(("app", "name"), [("20", "20_ad_copy"), ("21c", "21c_help_desk")], indirect=["app"])
+def test_a_product_opens_as_an_app_and_answers_at_once(app, name, browser):
+    ready, _, answers = DESKS[name]
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
     page.set_default_timeout(300_000)
     try:
         page.goto(app[0])
-        page.get_by_role("button", name="send", exact=True).wait_for()
-        assert max(help_answers(page, page.locator(".widget-vbox").first)) < 1, "a person waits for it"
+        page.get_by_text(ready, exact=True).wait_for()
+        assert max(answers(page, page.locator(".widget-vbox").first)) < 1, "a person waits for it"
         assert page.locator(TROUBLE).all_inner_texts() == []
     finally:
-        page.screenshot(path=REPO / "build" / "browser-app-21c.png")
+        page.screenshot(path=REPO / "build" / f"browser-app-{name}.png")
         page.close()
 
 
-def test_the_help_desk_answers_in_jupyterlab(lab, browser):
+@pytest.mark.parametrize("name", DESKS)
+def test_a_product_answers_in_jupyterlab(lab, browser, name):
     _, address, _ = lab
+    _, only, answers = DESKS[name]
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
     page.set_default_timeout(60_000)
     try:
-        page.goto(address[0].replace(address[1], "my-notebooks/21c_help_desk.ipynb") + "&reset")
+        page.goto(address[0].replace(address[1], f"my-notebooks/{name}.ipynb") + "&reset")
         page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
         run_all(page)
         assert page.locator(TROUBLE).all_inner_texts() == []
-        desk = page.locator(".jp-OutputArea-output:has(textarea) .widget-vbox").first
+        desk = page.locator(f".jp-OutputArea-output:has({only}) .widget-vbox").first
         desk.scroll_into_view_if_needed()
-        assert max(help_answers(page, desk)) < 1, "a person waits for it"
+        assert max(answers(page, desk)) < 1, "a person waits for it"
         menu(page, "Kernel", "Shut Down Kernel")
     finally:
-        page.screenshot(path=REPO / "build" / "browser-21c_help_desk.png")
+        page.screenshot(path=REPO / "build" / f"browser-{name}.png")
         page.close()
