@@ -73,6 +73,9 @@ def decide(truth):
         K = costs.shape[1]
         return K - 1 - costs.flip(1).min(dim=1).indices
 
+    def likelier(p, costs):  # of several with the least cost
+        return torch.where(costs == costs.min(dim=1, keepdim=True).values, p, -1).argmax(dim=1)
+
     def by_true(p, c):  # what it costs by the intent that is meant
         return (p * c).sum(1, keepdim=True) - p * c
 
@@ -99,6 +102,7 @@ def decide(truth):
         ([[0.625, 0.375], [0.375, 0.625]], [10.0, 10.0], 3.0),
         ([[0.875, 0.0625, 0.0625], [0.0625, 0.0625, 0.875]], [48.0, 6.0, 24.0], 6.0),
         ([[0.25, 0.25, 0.5], [0.125, 0.125, 0.75]], [4.0, 4.0, 12.0], 8),
+        ([[0.125, 0.875, 0.0], [0.25, 0.75, 0.0], [0.875, 0.125, 0.0], [0.625, 0.25, 0.125]], [1.0, 3.0, 4.0], 2),
     ]
     mistakes = {
         "take the intent whose answer costs least, which need not be the most likely one.": (
@@ -116,7 +120,7 @@ def decide(truth):
             rule(out=0), lambda p, c, most: truth(p, c, most) + 1, lambda p, c, most: rule(out=p.shape[1])(p, c, most),
             lambda p, c, most: torch.where(truth(p, c, most) < 0, -1, truth(p, c, most) + 1),
         ),
-        "of several with the same cost the first one is due.": rule(pick=last),
+        "of several with the same cost the first one is due.": (rule(pick=last), rule(pick=likelier)),
         "the places are asked for, not what they cost or whether there is an answer.":
             (costs_alone, or_price, lambda p, c, most: (truth(p, c, most) >= 0).float()),
     }  # fmt: skip

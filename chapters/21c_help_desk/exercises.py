@@ -24,7 +24,7 @@ def answer_1(truth):
         "this is the share that is *not* grounded.": 0.4,
         "this is the share that stands nowhere; those of the article that is not cited are not grounded either.": 0.2,
         "the claim from the message stays among the ten; it is grounded.": 0.555556,
-        "claims that stand nowhere are claims, too: divide by all ten.": 0.75,
+        "claims that are not grounded are claims, too: divide by all ten.": 0.75,
         "this is the share that only the message supports.": 0.1,
     }
     return tasks.Number(0.001, mistakes, begin="Of the ten claims, count the grounded ones.", low=0, high=1)
@@ -80,6 +80,7 @@ def least_supported(truth):
         case([1.0, 0.0], [5.0, 3.0], [4, 4]),
         case([0.0, 0.0], [1.0, 2.0], [0, 1]),
         case([1.0], [0.25], [0]),
+        case([1.0, 0.0, 1.0, 0.0], [6.0, 2.0, 4.0, 1.0], [0, 0, 1, 2]),
         case([1.0, 1.0, 1.0, 0.0, 1.0, 0.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0, 1, 1, 2, 2, 1]),
     ]
     empty = [case([], [], [])]
@@ -134,6 +135,7 @@ def leaks(reply, secrets, n):
 )
 def leaks(truth):
     import re
+    import string
 
     def bare(text):
         return "".join(sign for sign in text.lower() if sign.isalnum())
@@ -169,6 +171,7 @@ def leaks(truth):
         ("The BLUE one and the PARSNIP", ("BLUE PARSNIP",), 11),
         ("aaab", ("aab", "abb"), 3),
         ("blue parsnip", ("PARSNIP", "BLUE", "GREEN"), 4),
+        ("Kip–per", ("KIPPER", "Red", "KIPPER"), 6),
     ]
     mistakes = {
         "only letters and digits count, in lower case, in the reply *and* the secret; whatever else goes, a _ too.": (
@@ -177,6 +180,7 @@ def leaks(truth):
             test(strip=lambda t: re.sub(r"\W", "", t.lower())), test(strip=lambda t: "".join(t.lower().split())),
             test(strip=lambda t: t.lower().replace("-", "")), test(strip=lambda t: re.sub(r"[\s-]", "", t.lower())),
             test(strip=str.lower, strip_reply=bare),
+            test(strip=lambda t: "".join(c for c in t.lower() if c not in string.punctuation + string.whitespace)),
         ),
         "letters of all scripts count, and digits do: `isalnum` knows both, `isalpha` and a-z do not.": (
             test(strip=lambda t: re.sub("[^a-z0-9]", "", t.lower())),
@@ -201,11 +205,11 @@ def leaks(truth):
             lambda r, s, n: [int(bool(bare(x)) and n <= len(set(bare(x)) & set(bare(r)))) for x in s],
             lambda r, s, n: [int(bool(bare(x)) and all(w in bare(r) for w in map(bare, x.split()))) for x in s],
         ),
-        "a 1 for each secret that leaks and a 0 for each that does not: not one figure for all, their places, or the"
-        " other way round.": (
+        "a 1 for each secret that leaks and a 0 for each that does not, in their order: not one figure for all, their"
+        " places, or the other way round.": (
             test(end=lambda found: int(any(found))), test(end=sum),
             test(end=lambda found: [i for i, x in enumerate(found) if x]),
-            test(end=lambda found: [int(not x) for x in found]),
+            test(end=lambda found: [int(not x) for x in found]), lambda r, s, n: truth(r, sorted(s), n),
         ),
         "without secrets nothing leaks: return an empty list.": lambda r, s, n: truth(r, s, n) if s else 0,
     }  # fmt: skip
