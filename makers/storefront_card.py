@@ -81,21 +81,26 @@ def grams(text: str, n: int = 5) -> set[str]:
 
 
 def similarities(texts: list[str], n: int = 5) -> list[tuple[float, str, str]]:
-    """(Jaccard index, text, text) of the pairs that share a gram, the most similar first."""
+    """(Jaccard index, text, text) of the pair that is most alike and of all over NEAR, the most similar first."""
     found = CountVectorizer(analyzer=lambda text: grams(text, n), binary=True).fit_transform(texts)
     both, sizes = triu(found @ found.T, k=1).tocoo(), np.asarray(found.sum(1)).ravel()
     index = both.data / (sizes[both.row] + sizes[both.col] - both.data)
-    order = index.argsort()[::-1]
-    return [(index[i], texts[both.row[i]], texts[both.col[i]]) for i in order]
+    return [(index[i], texts[both.row[i]], texts[both.col[i]]) for i in first(index)]
+
+
+def first(index: np.ndarray) -> list[int]:
+    """Where the largest is, and all that are over NEAR, the largest first: of millions of pairs these are few."""
+    over = np.flatnonzero(index >= min(NEAR, index.max()))
+    return over[index[over].argsort()[::-1]].tolist()
 
 
 def likeness(texts: list[str], others: list[str], n: int = 5) -> list[tuple[float, str, str]]:
-    """(Jaccard index, text, other) of the pairs of two lists that share a gram, the most similar first."""
+    """(Jaccard index, text, other) of the pairs of two lists, as above."""
     grams_of = CountVectorizer(analyzer=lambda text: grams(text, n), binary=True).fit([*texts, *others])
     one, two = grams_of.transform(texts), grams_of.transform(others)
     both, sizes, other_sizes = (one @ two.T).tocoo(), np.asarray(one.sum(1)).ravel(), np.asarray(two.sum(1)).ravel()
     index = both.data / (sizes[both.row] + other_sizes[both.col] - both.data)
-    return [(index[i], texts[both.row[i]], others[both.col[i]]) for i in index.argsort()[::-1]]
+    return [(index[i], texts[both.row[i]], others[both.col[i]]) for i in first(index)]
 
 
 def distinct(texts: list[str], n: int) -> float:

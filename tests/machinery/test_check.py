@@ -361,11 +361,11 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("number", EXERCISES)
-@pytest.mark.parametrize("attack", ATTACKS, ids=range(len(ATTACKS)))
-def test_nothing_raises_and_the_text_stays_tame(number, attack, capsys):
-    result = check(number, attack)
-    assert result.status in ("wrong", "not attempted")
-    assert len(result.message) < 700 and result.message.replace("\n", "").isprintable() and "\n" not in result.message
+def test_nothing_raises_and_the_text_stays_tame(number, capsys):
+    for i, attack in enumerate(ATTACKS):  # not a test each, which would be some thousands
+        result = check(number, attack)
+        assert result.status in ("wrong", "not attempted"), f"attack {i}: {result.status}"
+        assert len(result.message) < 700 and result.message.isprintable(), f"attack {i}: {result.message}"
 
 
 def test_an_interrupt_by_the_learner_is_passed_on():
