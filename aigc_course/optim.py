@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -95,3 +96,28 @@ class Average:
     def load_state_dict(self, state: Mapping) -> None:
         self.n = state["n"]
         self.model.load_state_dict(state["average"])
+
+
+class KernelMuon(Muon):
+    """Muon for the kernels of convolutions, (n_out, n_in, k, k): each is taken as a matrix (n_out, n_in·k·k).
+
+    options: as of Muon. Source: Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
+    """
+
+    def __init__(self, kernels: Iterable[Tensor], lr: float = 0.02, **options: Any):
+        self.kernels = list(kernels)
+        super().__init__([nn.Parameter(kernel.detach().flatten(1).clone()) for kernel in self.kernels], lr, **options)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for kernel in self.kernels:
+            kernel.grad = None
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        matrices = self.param_groups[0]["params"]
+        for matrix, kernel in zip(matrices, self.kernels, strict=True):
+            matrix.copy_(kernel.flatten(1))  # they may have been loaded anew
+            matrix.grad = None if kernel.grad is None else kernel.grad.flatten(1)
+        super().step()
+        for matrix, kernel in zip(matrices, self.kernels, strict=True):
+            kernel.copy_(matrix.view_as(kernel))

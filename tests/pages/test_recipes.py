@@ -1,6 +1,7 @@
 """A recipe is written once: what a page trains is what recipes/ has, to the number and step by step."""
 
 import ast
+import copy
 import re
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from aigc_course import data, receipts, runtime, text
 from aigc_course.plumbing import rooms
 
 REPO = Path(__file__).resolve().parents[2]
-PAGES = {"vae": "03_vae", "dcgan": "05_dcgan", "gpt": "11_gpt"}
+PAGES = {"vae": "03_vae", "dcgan": "05_dcgan", "gpt": "11_gpt", "diffusion": "09_diffusion"}
+pytestmark = pytest.mark.slow
 
 
 def cells(page):
@@ -84,6 +86,26 @@ def test_page_05_trains_the_recipe():
     for model, its in zip(ours, (players.generator, players.average.model), strict=True):
         weights = its.state_dict()
         assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
+def test_page_09_trains_the_recipe():
+    recipe, digits = rooms.recipe("diffusion"), data.digits()
+    images, labels = digits.images[:256], digits.labels[:256]
+    settings, run = replace(recipe.PAGE, n_steps=5), runtime.setup(0)
+    ours, average = recipe.build(settings, images)
+    page = names("09_diffusion", "learn-fit", images=images, labels=labels, net=copy.deepcopy(ours))
+    torch.manual_seed(run.seed)
+    page["n_steps"] = settings.n_steps
+    exec(cells("09_diffusion")["train-run"], page)
+    torch.manual_seed(run.seed)
+    half = {"autocast": run.autocast(), "bf16": run.dtype is torch.bfloat16}
+    for _ in recipe.fit(ours, average, settings, images, labels, seed=run.seed, **half):
+        pass
+    assert any(w.abs().max() > 0 for w in average.model.last.parameters())  # it has learnt something
+    for theirs, weights in zip(page["model"].parameters(), average.model.parameters(), strict=True):
+        assert torch.equal(theirs, weights)
+    walk = cells("09_diffusion")["look-figure"]
+    assert f'"fresh": {settings.fresh}' in walk and lesson("09_diffusion", "n_walk") == settings.n_walk
 
 
 def test_page_11_trains_the_recipe():
