@@ -111,7 +111,7 @@ def main() -> None:
     train_set, test = (data.mnist(split, device=str(run.device)) for split in ("train", "test"))
     model, average = build(settings, train_set.images)
     half = {"autocast": run.autocast(), "bf16": run.dtype is torch.bfloat16}
-    for _ in fit(model, average, settings, *train_set, seed=run.seed, progress=True, **half):
+    for _ in fit(model, average, settings, *train_set[:2], seed=run.seed, progress=True, **half):
         pass
     drawn = sample(average.model, settings, train_set.labels, len(test.images), autocast=run.autocast())
     distance = metrics.frechet_distance(metrics.features(drawn), metrics.features(test.images))
