@@ -3,7 +3,7 @@
 Where files come from and how they are verified is told in `aigc_course.plumbing.fetch`.
 """
 
-from aigc_course.data.images import ImageSet, digits, fashion_mnist, mnist
+from aigc_course.data.images import Glyphs, ImageSet, digits, fashion_mnist, hanzi, mnist
 from aigc_course.data.texts import (
     Text,
     banking77,
@@ -19,7 +19,7 @@ from aigc_course.plumbing.fetch import DataError, embedded, standin_in_use, stan
 from aigc_course.plumbing.standins import docstrings
 
 __all__ = [
-    "DataError", "ImageSet", "Text", "banking77", "banking77_labels", "digits", "docstrings", "e2e", "e2e_references",
-    "embedded", "fashion_mnist", "mnist", "sentfin", "shakespeare", "standin_in_use", "standin_note", "storefront",
-    "tang_poems"
+    "DataError", "Glyphs", "ImageSet", "Text", "banking77", "banking77_labels", "digits", "docstrings", "e2e",
+    "e2e_references", "embedded", "fashion_mnist", "hanzi", "mnist", "sentfin", "shakespeare", "standin_in_use",
+    "standin_note", "storefront", "tang_poems"
 ]  # fmt: skip

@@ -147,7 +147,8 @@ def test_genuine_mnist(monkeypatch, tmp_path):
 def test_registry_is_complete():
     rows = fetch.registry()
     assert {name: len(files) for name, files in rows.items()} == {
-        "mnist": 4, "fashion_mnist": 4, "tinyshakespeare": 1, "tang300": 1, "banking77": 3, "e2e": 2, "sentfin": 1
+        "mnist": 4, "fashion_mnist": 4, "tinyshakespeare": 1, "tang300": 1, "banking77": 3, "e2e": 2, "sentfin": 1,
+        "hanzi": 4,
     }  # fmt: skip
     for row in [row for files in rows.values() for row in files]:
         kind, _, digest = row.sha256.rpartition(":")
@@ -197,6 +198,63 @@ def test_digits_look_like_mnist():
     raw = torch.tensor(load_digits().images, dtype=torch.float32)[:, None] * 255 / 16
     expected = torch.nn.functional.avg_pool2d(raw, 2, 2)[:, 0]
     assert (small - expected).abs().mean() < 12, "the images are not the digits enlarged, in order"
+
+
+@pytest.fixture
+def hanzi(monkeypatch):
+    """Loads typefaces genuinely, or with what stands in for them."""
+    monkeypatch.setattr(fetch, "used", {})
+    monkeypatch.setattr(fetch, "_failures", set())
+
+    def load(standin):
+        monkeypatch.setenv("AIGC_STANDIN", "1" if standin else "0")
+        return {name: data.hanzi(name) for name in ("hei", "kai", "song")}
+
+    return load
+
+
+@pytest.mark.skipif(not os.environ.get("AIGC_DATA_MIRROR"), reason="the genuine characters are in a mirror")
+def test_hanzi_are_the_same_characters_in_three_typefaces(hanzi):
+    sets = hanzi(standin=False)
+    for name, glyphs in sets.items():
+        assert glyphs.images.shape == (3755, 1, 32, 32) and glyphs.images.dtype == torch.float32
+        assert glyphs.images.aminmax() == (0, 1) and glyphs.name == name
+        assert glyphs.characters == "".join(  # level 1 of GB 2312: rows 16 to 55 of 94, the last five of which are free
+            bytes([160 + row, 160 + cell]).decode("gb2312") for row in range(16, 56) for cell in range(1, 95)
+            if (row, cell) < (55, 90)
+        )  # fmt: skip
+        one, many = glyphs.images[glyphs.characters.index("一"), 0], glyphs.images[glyphs.characters.index("墨"), 0]
+        assert one[12:20].sum() > 0.9 * one.sum() and many.sum() > 2 * one.sum()  # a stroke across the middle
+    ink = {name: glyphs.images.mean().item() for name, glyphs in sets.items()}
+    assert ink["hei"] > 1.5 * ink["kai"] > 1.5 * 0.17
+    assert data.hanzi("hei").images.data_ptr() != sets["hei"].images.data_ptr()  # the memory is the caller's own
+
+
+def test_digits_stand_in_for_hanzi(hanzi, capsys):
+    sets = hanzi(standin=True)
+    assert "scikit-learn's digits stand in for the Chinese characters" in capsys.readouterr().out
+    for name, glyphs in sets.items():
+        assert glyphs.images.shape == (1797, 1, 32, 32) and glyphs.name == f"{name} (stand-in)"
+        assert 0 <= glyphs.images.min() and glyphs.images.max() <= 1 and len(glyphs.characters) == 1797
+        assert glyphs.characters[:4] == "0123"  # as scikit-learn orders them
+
+    def row(x):  # of the ink's centre
+        return ((x.sum(dim=3) * torch.arange(32.0)).sum(dim=(1, 2)) / x.sum(dim=(1, 2, 3))).mean().item()
+
+    hei, kai, song = (sets[name].images for name in ("hei", "kai", "song"))
+    assert hei.mean() > 1.3 * song.mean() and kai.mean() == pytest.approx(song.mean().item(), rel=0.02)
+    assert row(song) - row(kai) == pytest.approx(2, abs=0.05)
+    upper, lower = kai[:, :, :14], kai[:, :, 14:]  # kai leans to the right: its upper half lies farther there
+    columns = torch.arange(32.0)
+    right = [(part.sum(dim=(0, 1, 2)) * columns).sum() / part.sum() for part in (upper, lower)]
+    plain = [(part.sum(dim=(0, 1, 2)) * columns).sum() / part.sum() for part in (song[:, :, :16], song[:, :, 16:])]
+    assert right[0] - right[1] > plain[0] - plain[1] + 1
+    assert fetch.standin_note() == "stand-in data: digits"
+
+
+def test_typefaces_have_names():
+    with pytest.raises(ValueError, match="'fang'"):
+        data.hanzi("fang")
 
 
 def test_import_is_light():
