@@ -11,12 +11,12 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 PACKAGE = REPO / "aigc_course"
 FILES = sorted(PACKAGE.rglob("*.py"))
-METHODS = ("vae", "gan", "diffusion", "guidance", "gpt", "lora", "heads", "text", "ngram", "optim")
-METHODS += ("sentiment", "adcopy", "support")
+METHODS = ("vae", "gan", "diffusion", "guidance", "cyclegan", "contrast", "gpt", "lora", "heads", "text", "ngram")
+METHODS += ("optim", "sentiment", "adcopy", "support")
 CORE = ("runtime", "data", "train", "plot", "metrics", "check", "receipts", "widgets", "hub")
 FLOORS = {"plumbing": 0, **dict.fromkeys(CORE, 1), **dict.fromkeys(METHODS, 2), "backstage": 3, "": 0}
 OUTSIDE = ("recipes", "benchmarks", "makers", "chapters", "tests")
-LIMITS = {"core and methods": 4000, "the core": 1750, "a method": 200, "the GPT": 400, "plumbing": 2010}
+LIMITS = {"core and methods": 4350, "the core": 1750, "a method": 200, "the GPT": 400, "plumbing": 2010}
 
 
 def module(path):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from aigc_course import data, receipts, runtime, text
+from aigc_course import cyclegan, data, receipts, runtime, text
 from aigc_course.plumbing import rooms
 
 REPO = Path(__file__).resolve().parents[2]
-PAGES = {"vae": "03_vae", "dcgan": "05_dcgan", "gpt": "11_gpt", "diffusion": "09_diffusion"}
+PAGES = {"vae": "03_vae", "dcgan": "05_dcgan", "gpt": "11_gpt", "diffusion": "09_diffusion", "cyclegan": "08_cyclegan"}
 pytestmark = pytest.mark.slow
 
 
@@ -86,6 +86,28 @@ def test_page_05_trains_the_recipe():
     for model, its in zip(ours, (players.generator, players.average.model), strict=True):
         weights = its.state_dict()
         assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
+def test_page_08_trains_the_recipe():
+    recipe, run = rooms.recipe("cyclegan"), runtime.setup(0)
+    hei, kai = (2 * data.hanzi(name).images - 1 for name in ("hei", "kai"))
+    in_hei, in_kai, held_out = recipe.halves(len(hei))
+    page = names("08_cyclegan", "glyphs-data", "glyphs-place", "glyphs-baselines", "net-model", "net-translator",
+                 "judge-model", "losses-code", "fit-optimizers", "fit-code")  # fmt: skip
+    assert torch.equal(page["in_hei"], in_hei) and torch.equal(page["in_kai"], in_kai)
+    assert set(page["held_out"].tolist()) <= set(held_out.tolist())
+    torch.testing.assert_close(page["hei"], cyclegan.fitted(hei, hei[in_hei], kai[in_kai]))
+    settings = replace(recipe.PAGE, n_steps=4)
+    assert (page["cycle_weight"], page["batch_size"]) == (settings.cycle, settings.batch_size)
+    ours, log = page["fit"](page["cycle_weight"], settings.n_steps)
+    torch.manual_seed(run.seed)
+    model, average, judge = recipe.build(settings)
+    half = {"autocast": run.autocast(), "bf16": run.dtype is torch.bfloat16}
+    errors = list(recipe.fit(model, average, judge, settings, page["x_real"], page["y_real"], seed=run.seed, **half))
+    assert torch.stack(errors).tolist() == log["cycle"].tolist()
+    assert any(w.abs().max() > 0 for w in ours.last.parameters())
+    for theirs, weights in zip(ours.parameters(), average.model.parameters(), strict=True):
+        assert torch.equal(theirs, weights)
 
 
 def test_page_09_trains_the_recipe():
