@@ -20,6 +20,8 @@ answer_1 = {"empty": "both", "copy": "adversarial", "swapped": "neither"}
     praise="Only the hidden pairs see a swap: that is what the losses leave open.",
 )
 def answer_1(truth):
+    perfect = "each swapped glyph is perfect kai, and each comes as often as it should, so that no discriminator knows"
+    perfect += " from which input it was made; and the way back undoes the swap."
     mistakes = {
         "empty adversarial": "an empty page is the same for every character: what can a way back make of it?",
         "empty cycle": "an empty page is no kai glyph, which a discriminator learns at once.",
@@ -28,8 +30,8 @@ def answer_1(truth):
         "copy both": "a copy, copied back, is the input: its cycle is 0.",
         "copy neither": "a copy is hei, and the discriminator compares it with kai.",
         "swapped cycle": "the way back undoes the swap: the input returns.",
-        "swapped adversarial": "each swapped glyph is perfect kai, and each comes as often as it should: no"
-        " discriminator knows from which input it was made.",
+        "swapped adversarial": perfect,
+        "swapped both": perfect,
     }
     return tasks.Words(("adversarial", "cycle", "both", "neither"), mistakes)
 
@@ -55,21 +57,25 @@ def answer_2(truth):
 
     drawn = [comb(4, n) * 0.25**n * 0.75 ** (4 - n) for n in range(5)]
     mistakes = {
-        "this is the share with exactly two right; all four right is at least two as well.": share(lambda n: n == 2),
+        "this is the share with exactly two right, or with all four: at least two means both.": (
+            share(lambda n: n == 2), share(lambda n: n == 4),
+        ),
         "this is the share with at least one right, or with exactly one; at least two are asked for.": (
             share(lambda n: n >= 1), share(lambda n: n == 1),
         ),
         "this is the share with at most one right, or with none: the rest is asked for.": (
             share(lambda n: n <= 1), share(lambda n: n == 0),
         ),
-        "this is the share with all four right; two are enough.": share(lambda n: n == 4),
+        "three right and one wrong cannot be: for the fourth only its own glyph is left.": (11 / 24, 10 / 24, 4 / 24),
         "here each character is drawn by itself, with a chance of 1/4; a map with an inverse gives no glyph twice.": (
             sum(drawn[2:]), drawn[2], sum(drawn[1:]),
         ),
         "maps in which all four are right are counted more than once: whoever fixes two and arranges the rest in any"
-        " way meets them for each choice of two.": (0.5, 11 / 24),
+        " way meets them for each choice of two.": 0.5,
         "this is how many maps, or how many are right on average; a share of the 24 is asked for.": (7.0, 6.0, 1.0),
-        "this is a half of the truth, or another total: there are 4! = 24 maps.": (7 / 48, 7 / 16, 7 / 256, 7 / 64),
+        "this is a half of the truth, its double, or has another total: there are 4! = 24 maps.": (
+            7 / 48, 7 / 16, 7 / 256, 7 / 64, 7 / 12,
+        ),
     }  # fmt: skip
     return tasks.Number(0.0005, mistakes, "List the 24 orders of four things.", low=0, high=1)
 
@@ -108,27 +114,36 @@ def noisy_cycle(truth):
         "the noise is added to the input, before it is translated; add it to the translation.": (
             of(lambda x, e, there, back: back(there(x + e)) - x),
             of(lambda x, e, there, back: back(there(x + e)) - x - e),
+            of(lambda x, e, there, back: back(there(x + e) + e) - x),
         ),
         "the noise is added at the end, after the way back; add it to the translation.": (
             of(lambda x, e, there, back: back(there(x)) + e - x),
+            of(lambda x, e, there, back: back(there(x) + e) + e - x),
+            of(lambda x, e, there, back: back(there(x)) + back(e) - x),
         ),
         "`noise` changes nothing: this is the cycle without it.": of(lambda x, e, there, back: back(there(x)) - x),
-        "compare with the input x, not with the translation or with nothing.": (
+        "compare with the input x, as it is: not with the translation, the way back without noise, or nothing.": (
             of(lambda x, e, there, back: back(there(x) + e) - there(x)),
             of(lambda x, e, there, back: back(there(x) + e) - there(x) - e),
             of(lambda x, e, there, back: back(there(x) + e)), of(lambda x, e, there, back: back(there(x) + e) - e),
             of(lambda x, e, there, back: back(there(x) + e) - back(there(x))),
+            of(lambda x, e, there, back: back(there(x) + e) - x - e),
         ),
         "the way goes `there` first, then `back`; here one is left out, or they are swapped.": (
             of(lambda x, e, there, back: there(back(x) + e) - x), of(lambda x, e, there, back: there(x) + e - x),
             of(lambda x, e, there, back: back(x + e) - x), of(lambda x, e, there, back: there(x + e) - x),
+            of(lambda x, e, there, back: there(there(x) + e) - x),
         ),
-        "the mean of absolute values is asked for: not of squares, not its root, not of signed values.": (
+        "the mean of absolute values is asked for: not of squares, no root, no median, no maximum, no signed values.": (
             lambda x, e, there, back: (back(there(x) + e) - x).square().mean(),
             lambda x, e, there, back: (back(there(x) + e) - x).square().mean().sqrt(),
             lambda x, e, there, back: (back(there(x) + e) - x).mean(),
             lambda x, e, there, back: (back(there(x) + e) - x).mean().abs(),
             lambda x, e, there, back: (back(there(x) + e) - x).norm(),
+            lambda x, e, there, back: (back(there(x) + e) - x).norm(dim=-1).mean(),
+            lambda x, e, there, back: (back(there(x) + e) - x).abs().median(),
+            lambda x, e, there, back: (back(there(x) + e) - x).abs().max(),
+            lambda x, e, there, back: (back(there(x) + e).abs() - x.abs()).mean(),
         ),
         "one mean over all values is asked for, not a sum, nor one for each row.": (
             lambda x, e, there, back: (back(there(x) + e) - x).abs().sum(),
@@ -136,9 +151,14 @@ def noisy_cycle(truth):
             lambda x, e, there, back: (back(there(x) + e) - x).abs().mean(0),
             lambda x, e, there, back: (back(there(x) + e) - x).abs().sum(-1).mean(),
         ),
-        "the noise has a plus, and the factor 1.": (
+        "the noise has a plus, and the factor 1; it is added as it is, and nothing is clamped.": (
             of(lambda x, e, there, back: back(there(x) - e) - x), of(lambda x, e, there, back: back(there(x) * e) - x),
             of(lambda x, e, there, back: back(there(x) * (1 + e)) - x),
+            of(lambda x, e, there, back: back(there(x) + 0.05 * e) - x),
+            of(lambda x, e, there, back: back(there(x) + e.abs()) - x),
+            of(lambda x, e, there, back: back(there(x) + e / e.std()) - x),
+            of(lambda x, e, there, back: back((there(x) + e).clamp(-1, 1)) - x),
+            of(lambda x, e, there, back: back((there(x) + e).clamp(0, 1)) - x),
         ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes)
@@ -162,15 +182,22 @@ def least_squares(truth):
              (noise(3, 2, 2, seed=4), noise(1, 4, 4, seed=5)), ([[2.0, 0.0]], [[1.0, -3.0]])]  # fmt: skip
     mistakes = {
         "the targets are swapped: real glyphs are to have 1, translations 0.": (of(0, 1), lambda r, f: truth(f, r)),
-        "translations are to have 0 here, as in Zhu et al., not −1; real glyphs 1.": (of(1, -1), of(0, -1), of(0, 0)),
-        "both terms have the target 1 here; the discriminator wants 0 for translations.": of(1, 1),
+        "translations are to have 0 here, as in Zhu et al., not −1; real glyphs 1.": (of(1, -1), of(0, -1)),
+        "both terms have one target here, or another than 1 and 0: real glyphs have 1, translations 0.": (
+            of(1, 1), of(0, 0), of(-1, 0), of(0.9, 0),
+        ),
         "one of the two terms is missing, or this is the translator's loss.": (
             lambda r, f: (r - 1).square().mean(), lambda r, f: f.square().mean(), lambda r, f: (f - 1).square().mean(),
         ),
-        "this is a hinge loss, or has absolute values in the place of squares.": (
+        "this is a hinge loss or a cross-entropy, takes a sigmoid first, or lacks a square.": (
             lambda r, f: (1 - r).relu().mean() + (1 + f).relu().mean(),
             lambda r, f: (1 - r).relu().square().mean() + f.relu().square().mean(),
             lambda r, f: (r - 1).abs().mean() + f.abs().mean(),
+            lambda r, f: (1 - r).relu().square().mean() + (1 + f).relu().square().mean(),
+            lambda r, f: (r.sigmoid() - 1).square().mean() + f.sigmoid().square().mean(),
+            lambda r, f: (1 + (-r).exp()).log().mean() + (1 + f.exp()).log().mean(),
+            lambda r, f: f.mean() - r.mean(), lambda r, f: (r - 1).mean() + f.square().mean(),
+            lambda r, f: (r - 1).square().mean() + f.mean(), lambda r, f: (r**2 - 1).mean() + f.square().mean(),
         ),
         "take the mean of the squares, not the square of the mean, nor its root.": (
             lambda r, f: (r.mean() - 1).square() + f.mean().square(),
@@ -181,11 +208,14 @@ def least_squares(truth):
             lambda r, f: (r - 1).square().flatten(1).sum(1).mean() + f.square().flatten(1).sum(1).mean(),
             lambda r, f: ((r - 1).square().sum() + f.square().sum()) / (r.numel() + f.numel()),
             lambda r, f: ((r - 1).square().sum() + f.square().sum()) / r.numel(),
+            lambda r, f: (r - 1).square().flatten(1).mean(1).sum() + f.square().flatten(1).mean(1).sum(),
+            lambda r, f: (r - 1).square().sum() + f.square().mean(),
         ),
-        "the two terms are added: both are errors.": (
+        "the two terms are added, as they are: both are errors.": (
             lambda r, f: (r - 1).square().mean() - f.square().mean(),
             lambda r, f: f.square().mean() - (r - 1).square().mean(),
             lambda r, f: (r - 1).square().mean() * f.square().mean(),
+            lambda r, f: (r - 1).square().mean() + f.square().mean() / 2,
         ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes)
@@ -212,6 +242,10 @@ def retrieval(truth):
         """For how many rows of a table (B, B) the smallest value is on the diagonal."""
         return (table.argmin(1) == torch.arange(len(table))).double().mean()
 
+    def second(table):
+        """For how many rows the second smallest value is on the diagonal."""
+        return (table.argsort(1)[:, 1] == torch.arange(len(table))).double().mean()
+
     def case(B, D, seed, error):
         right = noise(B, D, seed=seed) * (1 + 2 * noise(B, 1, seed=seed + 1).abs())
         return right + error * noise(B, D, seed=seed + 2), right
@@ -228,7 +262,10 @@ def retrieval(truth):
             lambda g, t: share(-g @ t.T),
             lambda g, t: share(-(g / g.norm(dim=1, keepdim=True)) @ (t / t.norm(dim=1, keepdim=True)).T),
         ),
-        "this takes the farthest truth in the place of the nearest.": lambda g, t: share(-torch.cdist(g, t)),
+        "the nearest truth counts, and it alone: this takes the farthest, the second, or several, or is always 0.": (
+            lambda g, t: share(-torch.cdist(g, t)), lambda g, t: second(torch.cdist(g, t)),
+            lambda g, t: second(torch.cdist(g, t)) + share(torch.cdist(g, t)),
+        ),
         "this is how many are right, or wrong; their share is asked for.": (
             lambda g, t: len(g) * share(torch.cdist(g, t)), lambda g, t: len(g) * (1 - share(torch.cdist(g, t))),
         ),
@@ -237,7 +274,8 @@ def retrieval(truth):
             lambda g, t: (g - t).abs().mean(), lambda g, t: (g - t).norm(dim=1).mean(),
             lambda g, t: torch.cdist(g, t).amin(1).mean(), lambda g, t: (g - t).square().mean(),
         ),
-        "each guess must be compared with all truths, and not with the other guesses.": (
+        "each guess must be compared with all truths: this is 1 whatever comes, as when they are compared with"
+        " themselves.": (
             lambda g, t: share(torch.cdist(g, g)), lambda g, t: share(torch.cdist(t, t)),
         ),
     }  # fmt: skip

@@ -61,11 +61,62 @@ def test_a_stroke_can_be_moved_by_ten_pixels():
     assert rows.min() <= 6 and rows.max() >= 26 and columns.min() <= 6 and columns.max() >= 26
 
 
+def convolutions(model):
+    """conv(name, h, ...) with the weights of that name."""
+    weights = dict(model.named_parameters())
+    return lambda name, h, **how: F.conv2d(h, weights[f"{name}.weight"], weights[f"{name}.bias"], **how)
+
+
+def test_the_translator_written_out():
+    model, x = stirred(cyclegan.Translator(4, n_blocks=2)), glyphs(2)
+    conv = convolutions(model)
+
+    def block(name, h):
+        return h + conv(f"{name}.last", F.silu(conv(f"{name}.first", F.silu(h), padding=1)), padding=1)
+
+    h = F.pixel_unshuffle(x, 2)
+    fine = block("fine_1", conv("first", torch.cat([h, torch.full_like(h[:, :1], 0.5)], dim=1), padding=1))
+    coarse = block("coarse.1", block("coarse.0", conv("down", fine, stride=2)))
+    up = F.conv_transpose2d(coarse, model.up.weight, model.up.bias, stride=2)
+    change = F.pixel_shuffle(conv("last", F.silu(block("fine_2", fine + up)), padding=1), 2)
+    torch.testing.assert_close(model(x, 0.5), torch.tanh(2 * x + change))
+
+
+def test_the_discriminator_written_out():
+    model, x = stirred(cyclegan.Discriminator(4)), glyphs(2)
+    conv, h = convolutions(model), F.pixel_unshuffle(x, 2)
+    for name, how in {"first": {}, "down_1": {"stride": 2}, "small": {}}.items():
+        h = F.leaky_relu(conv(name, h, padding=1, **how), 0.2)
+    maps = [conv("last_small", h)]
+    for name, how in {"down_2": {"stride": 2}, "large": {}}.items():
+        h = F.leaky_relu(conv(name, h, padding=1, **how), 0.2)
+    maps.append(conv("last_large", h))
+    for ours, both in zip(model(x, torch.tensor([KAI, HEI])), maps, strict=True):
+        torch.testing.assert_close(ours, torch.stack([both[0, 1], both[1, 0]]))
+
+
+def test_sizes_and_starts():
+    assert sum(weight.numel() for weight in cyclegan.Translator().parameters()) == 277_668
+    assert sum(weight.numel() for weight in cyclegan.Discriminator().parameters()) == 350_116
+    x = seeded(2, 4, 6, 6)
+    assert torch.equal(cyclegan.Block(4)(x), x)
+
+
+def test_half_precision():
+    x = glyphs(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        maps = cyclegan.Discriminator(4)(x, torch.ones(2))
+        assert [logits.dtype for logits in maps] == [torch.float32] * 2
+        assert cyclegan.Translator(4)(x, KAI).dtype == torch.float32
+    close = (x + 0.01).bfloat16()
+    assert cyclegan.score(close, x)[0] == pytest.approx((close.float() - x).abs().mean().item(), abs=1e-6)
+
+
 @pytest.mark.parametrize(("which", "side"), [(0, 20), (1, 32)])
 def test_what_a_patch_sees(which, side):
     model, x = stirred(cyclegan.Discriminator(8)), glyphs(1).requires_grad_()
     logits = model(x, torch.tensor([KAI]))[which]
-    assert logits.shape == (1, 8, 8) if which == 0 else (1, 4, 4)
+    assert logits.shape == ((1, 8, 8) if which == 0 else (1, 4, 4))
     logits[0, logits.shape[1] // 2, logits.shape[2] // 2].backward()
     rows, columns = (x.grad[0, 0].abs() > 0).nonzero().T
     assert [(t.max() - t.min() + 1).item() for t in (rows, columns)] == [side, side]
@@ -123,6 +174,14 @@ def test_shifted_glyphs_are_rolled_ones():
     assert full[:, :, 1:-1, 1:-1].eq(1).all() and set(full.unique().tolist()) == {-1, 1}  # paper comes in
 
 
+def test_pairs_are_shifted_alike():
+    pairs = F.pad(seeded(20, 2, 8, 12), [2] * 4, value=-1)
+    new = cyclegan.shifted(pairs)
+    ways = [(d, r) for d in (-1, 0, 1) for r in (-1, 0, 1)]
+    assert new.shape == pairs.shape
+    assert all(sum(torch.equal(b, a.roll(way, (1, 2))) for way in ways) == 1 for a, b in zip(pairs, new, strict=True))
+
+
 def test_place_is_the_first_two_moments_of_the_mean_ink():
     x = glyphs(20, margin=4)
     mean = (x + 1).mean(dim=(0, 1)).double().numpy()
@@ -177,6 +236,9 @@ def test_every_weight_has_one_optimizer(model):
     assert all(name.endswith("weight") and name.count(".") for name in (named[i] for i in inside))
     assert not {named[i] for i in inside} & {"first.weight", "last.weight", "last_small.weight", "last_large.weight"}
     assert isinstance(muon, optim.KernelMuon)
+    group = adam.param_groups[0]
+    assert group["betas"] == (0.5, 0.99) and group["weight_decay"] == 0 and muon.param_groups[0]["momentum"] == 0.9
+    assert muon.dtype is None and cyclegan.optimizers(model, 1e-3, 0.02, bf16=True)[1].dtype is torch.bfloat16
 
 
 def test_descend_steps_down_the_loss_alone():
