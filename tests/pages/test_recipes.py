@@ -16,6 +16,7 @@ from aigc_course.plumbing import rooms
 
 REPO = Path(__file__).resolve().parents[2]
 PAGES = {"vae": "03_vae", "dcgan": "05_dcgan", "gpt": "11_gpt", "diffusion": "09_diffusion", "cyclegan": "08_cyclegan"}
+PAGES["contrast"] = "02_representations"
 pytestmark = pytest.mark.slow
 
 
@@ -128,6 +129,49 @@ def test_page_09_trains_the_recipe():
         assert torch.equal(theirs, weights)
     walk = cells("09_diffusion")["look-figure"]
     assert f'"fresh": {settings.fresh}' in walk and lesson("09_diffusion", "n_walk") == settings.n_walk
+
+
+@pytest.mark.parametrize("task", ["contrast", "rotation", "masking"])
+def test_page_02_trains_the_recipe(task):
+    recipe, digits = rooms.recipe("contrast"), data.digits()
+    images, run = digits.images[:512], runtime.setup(0)
+    grey = {"mean": images.mean().item(), "spread": images.std().item()}
+    ids = ("tiny-code", "encoder-block", "encoder-class", "fit-code", "views-code", "heads-code")
+    page = names("02_representations", *ids, images=images, grey=grey)
+    page |= {"n_steps": 3, "n_rotation": 3, "n_masking": 3}
+    torch.manual_seed(run.seed)
+    exec(cells("02_representations")[f"{task}-code"], page)
+    settings = {"contrast": recipe.PAGE, "rotation": recipe.ROTATION, "masking": recipe.MASKING}[task]
+    name = {"contrast": "n_steps"}.get(task, f"n_{task}")
+    assert lesson("02_representations", name) == settings.n_steps
+    torch.manual_seed(run.seed)
+    model, average = recipe.build(replace(settings, n_steps=3), images)
+    half = {"autocast": run.autocast(), "bf16": run.dtype is torch.bfloat16}
+    for _ in recipe.fit(model, average, replace(settings, n_steps=3), images, seed=run.seed, **half):
+        pass
+    theirs, ours = page[{"contrast": "ours"}.get(task, task)].state_dict(), average.model.state_dict()
+    assert theirs.keys() == ours.keys() and all(torch.equal(theirs[name], ours[name]) for name in ours)
+
+
+def test_the_rival_of_page_02_is_that_of_the_recipe():
+    recipe, digits = rooms.recipe("contrast"), data.digits()
+    images, y, run = digits.images[:100], digits.labels[:100], runtime.setup(0)
+    grey = {"mean": images.mean().item(), "spread": images.std().item()}
+    page = names("02_representations", "encoder-block", "encoder-class", "fit-code", "views-code", grey=grey)
+
+    def loss_of(model, x, y):
+        return torch.nn.functional.cross_entropy(model(page["all_views"](x)).float(), y)
+
+    torch.manual_seed(run.seed)
+    theirs = page["fit"](torch.nn.Linear(128, 10), loss_of, (images, y), 3, batch_size=50).state_dict()
+    settings = replace(recipe.RIVAL, n_steps=3)
+    torch.manual_seed(run.seed)
+    model, average = recipe.build(settings, images)
+    half = {"autocast": run.autocast(), "bf16": run.dtype is torch.bfloat16}
+    for _ in recipe.fit(model, average, settings, images, y, seed=run.seed, **half):
+        pass
+    assert all(torch.equal(value, theirs[name]) for name, value in average.model.state_dict().items())
+    assert lesson("02_representations", "n_rival") == recipe.RIVAL.n_steps
 
 
 def test_page_11_trains_the_recipe():
