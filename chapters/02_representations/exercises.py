@@ -24,7 +24,12 @@ def answer_1(truth):
         "0 yes": "a 0 that is turned by half a turn is a 0 again; what is there to see?",
         "8 yes": "an 8 that is turned by half a turn is an 8 again; what is there to see?",
         "6 yes, 9 yes": "a 6 turned by half a turn is a 9 upright, and from the image alone both answers fit.",
+        "6 yes": "a 9 turned by half a turn is a 6 upright, and from the image alone both answers fit.",
+        "9 yes": "a 6 turned by half a turn is a 9 upright, and from the image alone both answers fit.",
         "6 no, 9 no": "who knows that it is a 6 can say which way up it is: its belly belongs below.",
+        "4 told": "upside down a 4 is no digit: nobody has to be told which it is to see that.",
+        "7 told": "upside down a 7 is no digit: nobody has to be told which it is to see that.",
+        "8 told": "knowing that it is an 8 does not help: it looks the same both ways.",
         "0 told": "knowing that it is a 0 does not help: it looks the same both ways.",
         "4 no": "half a turn makes of a 4 what is no digit at all, and that can be seen.",
         "7 no": "half a turn makes of a 7 what is no digit at all, and that can be seen.",
@@ -50,24 +55,34 @@ def answer_2(truth):
         return math.log(1 + others * math.exp(-gap) + own)
 
     mistakes = {
-        "each view has two others of the other image, not one; both are in the sum.": loss(1, 4),
-        "cosines go from 1 to −1: the difference is 2, and over the temperature 4.": (loss(2, 2), loss(1, 2)),
+        "each view has just two others of the other image, and both are in the sum.": (
+            loss(1, 4), loss(3, 4), math.log(1 + 6 * math.exp(-8 / 3)),
+        ),
+        "cosines go from 1 to −1: the difference is 2, and over the temperature 4.": (
+            loss(2, 2), loss(1, 2), loss(2, 8), loss(2, 2) / math.log(2),
+        ),
         "divide the cosines by the temperature; they are not multiplied by it, nor left as they are.": (
             loss(2, 1), loss(1, 1), math.log(1 + 2 * math.exp(-2 * 0.5**2)),
         ),
-        "no view is its own partner: it does not stand in the sum.": (loss(2, 4, 1.0), loss(1, 4, 1.0)),
-        "this is the loss of views that cannot be told apart, log 3 or log 4; these can.": (
+        "no view is its own partner: it does not stand in the sum.": (
+            loss(2, 4, 1.0), loss(1, 4, 1.0), loss(2, 2, 1.0),
+        ),
+        "this is the loss of views that cannot be told apart, the logarithm of how many there are; these can.": (
             math.log(3), math.log(4), math.log(2),
         ),
         "this is the sum over views; the loss is their mean.": (4 * loss(2, 4), 2 * loss(2, 4)),
-        "this is the chance of the right answer; the loss is minus its logarithm.": (
-            math.exp(-loss(2, 4)), 1 - math.exp(-loss(2, 4)),
+        "this is the chance of the right answer; the loss is minus its logarithm.": math.exp(-loss(2, 4)),
+        "this is the chance of a wrong answer, or the loss cut off, not rounded, after three decimals.": (
+            1 - math.exp(-loss(2, 4)), 0.035,
         ),
+        "three decimals are asked for.": 0.04,
+        "the partner is in the sum below the line, too.": (math.log(2) - 4, 4 - math.log(2)),
+        "the sign is turned: this is minus what is due.": -loss(2, 4),
         "this is in bits, or by the logarithm to base 10; nats take the natural logarithm.": (
             loss(2, 4) / math.log(2), loss(2, 4) / math.log(10),
         ),
     }  # fmt: skip
-    return tasks.Number(0.0005, mistakes, "Write out the four terms of one view's sum; one of them is left out.", low=0)
+    return tasks.Number(0.0005, mistakes, "Write out one view's sum: of the four views all but itself are in it.", low=0)
 
 
 @exercise(
@@ -133,17 +148,33 @@ def two_towers(truth):
             lambda a, b, right: F.cross_entropy(a, right) + F.cross_entropy(b, right)
         ),
         "here views of one side are compared with each other, too; each z_1 is compared with all z_2, no other z_1.": (
-            nt_xent, lambda a, b, t: nt_xent(a, b, t, None),
+            nt_xent, lambda a, b, t: nt_xent(a, b, t, None), lambda a, b, t: (truth(a, a, t) + truth(b, b, t)) / 2,
+            lambda a, b, t: F.cross_entropy(
+                torch.cat([F.normalize(a) @ F.normalize(b).T, (F.normalize(a) @ F.normalize(a).T).fill_diagonal_(-math.inf)], 1) / t,
+                torch.arange(len(a)),
+            ),
         ),
         "the vectors are not scaled to length 1, each row by its own length; cosines are due.": (
-            unscaled, mean_length, columns_scaled,
+            unscaled, mean_length, columns_scaled, lambda a, b, t: unscaled(F.normalize(a), b, t),
+            lambda a, b, t: unscaled(a, F.normalize(b), t),
         ),
-        "the cosines are divided by the temperature, once; here they are multiplied by it, or left as they are.": (
+        "the cosines are divided by the temperature, once, and nothing else is: here it stands"
+        " elsewhere, or nowhere.": (
             lambda a, b, t: truth(a, b, 1 / t), lambda a, b, t: truth(a, b, 1.0), lambda a, b, t: truth(a, b, t**2),
-            lambda a, b, t: truth(a, b, t) / t,
+            lambda a, b, t: truth(a, b, t) / t, lambda a, b, t: truth(a, b, t**0.5), lambda a, b, t: truth(a, b, t) * t,
         ),
-        "the partner belongs into the sum below the line, too.": of(lambda a, b, right: (margins(a) + margins(b)) / 2),
-        "the mean over the N images is due, not the sum.": (
+        "the partner belongs into the sum below the line, too.": (
+            of(lambda a, b, right: (margins(a) + margins(b)) / 2),
+            of(lambda a, b, right: F.cross_entropy(a.clone().fill_diagonal_(-math.inf), right)),
+        ),
+        "softmax and logarithm are one after the other, once, and the mean comes last.": (
+            of(lambda a, b, right: (F.cross_entropy(a.softmax(1), right) + F.cross_entropy(b.softmax(1), right)) / 2),
+            of(lambda a, b, right: (F.cross_entropy(a.softmax(1), right) + F.cross_entropy(a.softmax(1).T, right)) / 2),
+            of(lambda a, b, right: -sum(c.softmax(1).diagonal().mean().log() for c in (a, b)) / 2),
+            of(lambda a, b, right: -sum(c.softmax(1).diagonal().mean() for c in (a, b)) / 2),
+        ),
+        "the mean over the N images is due, once: not the sum, nor a mean divided by N again.": (
+            lambda a, b, t: truth(a, b, t) / len(a), lambda a, b, t: 2 * truth(a, b, t) / len(a),
             of(lambda a, b, right: len(a) * (F.cross_entropy(a, right) + F.cross_entropy(b, right)) / 2),
             of(lambda a, b, right: len(a) * (F.cross_entropy(a, right) + F.cross_entropy(b, right))),
         ),
@@ -206,7 +237,7 @@ def mean_probe(truth):
 
     def case(n, M, D, n_classes, seed):
         y = torch.arange(n) % n_classes
-        y = torch.where(torch.arange(n) > 2 * n_classes, 0, y)  # more of class 0
+        y = torch.where(torch.arange(n) > 2 * n_classes, 0, y).flip(0)  # more of class 0, in no order
         return noise(n, D, seed=seed), y, noise(M, D, seed=seed + 1), n_classes
 
     cases = [case(9, 4, 3, 3, 0), case(8, 2, 5, 2, 10), case(12, 3, 3, 4, 20), case(3, 5, 2, 3, 30),
@@ -220,7 +251,14 @@ def mean_probe(truth):
             of(lambda d: -d.square().mean(dim=2)), of(lambda d: -d.square().sum(dim=2) / 2),
             of(lambda d: -d.abs().sum(dim=2)), of(lambda d: -d.sum(dim=2).square()),
         ),
-        "these are products or cosines with the means; squared distances are asked for.": (products, cosines),
+        "these are products or cosines with the means, or a square is left out; squared distances are asked for.": (
+            products, cosines, lambda x, y, x_new, n: truth(x, y, x_new, n) + x_new.square().sum(1, keepdim=True),
+            lambda x, y, x_new, n: (truth(x, y, x_new, n) + x_new.square().sum(1, keepdim=True)) / 2,
+        ),
+        "features are taken as they are: they are neither scaled to length 1 nor divided by their spread.": (
+            lambda x, y, x_new, n: truth(*(torch.nn.functional.normalize(a, dim=1) for a in (x,)), y, torch.nn.functional.normalize(x_new, dim=1), n),
+            lambda x, y, x_new, n: truth(x / x.std(0), y, x_new / x.std(0), n),
+        ),
         "these are logarithms of probabilities, or probabilities; the logits themselves are asked for.": (
             of(lambda d: (-d.square().sum(dim=2)).log_softmax(1)), of(lambda d: (-d.square().sum(dim=2)).softmax(1)),
         ),
@@ -228,9 +266,12 @@ def mean_probe(truth):
             nearest, each_mean,
         ),
         "divide each class's sum by how many rows that class has: it is neither the sum, nor over all rows.": (
-            by(lambda rows: rows.sum(dim=0)), over_all,
+            by(lambda rows: rows.sum(dim=0)), over_all, by(lambda rows: rows.sum(dim=0) / (len(rows) + 1)),
+            lambda x, y, x_new, n: by(lambda rows: rows.sum(dim=0) * n / len(x))(x, y, x_new, n),
         ),
-        "the mean of a class is taken feature by feature; a median, or one number for all, is another thing.": (
+        "the mean of a class is taken of all its rows, feature by feature; one row, a median, or one"
+        " number for all, is another thing.": (
+            by(lambda rows: rows[0]), by(lambda rows: rows[-1]), by(lambda rows: rows[-1] / len(rows)),
             by(lambda rows: rows.median(dim=0).values), by(lambda rows: rows.mean()),
         ),
     }  # fmt: skip
@@ -305,28 +346,57 @@ def with_labels(truth):
         below = logits.masked_fill(y[:, None] == y, -math.inf).logsumexp(1, keepdim=True)
         return -(((logits - below) * p).sum(1) / p.sum(1)).mean()
 
+    def diagonal(z, y, temperature, fill):
+        """With that logit of a view with itself."""
+        z = F.normalize(z, dim=1)
+        a, p = (z @ z.T / temperature).fill_diagonal_(fill).log_softmax(1), partners(y)
+        return -((a * p).sum(1) / p.sum(1)).mean()
+
+    def one_against_others(z, y, temperature):
+        """Below the line, a partner and those of other labels."""
+        z = F.normalize(z, dim=1)
+        logits, p = z @ z.T / temperature, partners(y)
+        below = logits.masked_fill(y[:, None] == y, -math.inf).logsumexp(1, keepdim=True)
+        return -(((logits - torch.logaddexp(logits, below)) * p).sum(1) / p.sum(1)).mean()
+
     def case(labels, D, seed, temperature):
         return noise(len(labels), D, seed=seed), torch.tensor(labels), temperature
 
     cases = [case([0, 0, 1, 1, 0], 3, 0, 0.5), case([2, 1, 2, 1, 1, 2, 2], 2, 1, 0.2), case([0, 1, 0, 1], 4, 2, 1.5),
              case([3, 3, 5, 5, 5, 5], 3, 3, 0.8)]  # fmt: skip
     mistakes = {
-        "no view is its own partner, nor does it stand in the sum below the line.": (itself_too, itself_below),
+        "no view is its own partner, nor does it stand in the sum below the line.": (
+            itself_too, itself_below, lambda z, y, t: diagonal(z, y, t, 0.0),
+        ),
         "the logarithm comes first, then the mean over partners; here the mean or the sum is inside the logarithm.": (
-            inside, inside_sum,
+            inside, inside_sum, of(lambda a, p: -((a.exp() * p).sum(1) / p.sum(1)).mean().log()),
         ),
         "each view's sum over partners is divided by how many it has.": (
-            of(lambda a, p: -(a * p).sum(1).mean()), of(lambda a, p: -(a * p).mean()),
+            of(lambda a, p: -((a * p).sum(1) / (p.sum(1) + 1)).mean()), of(lambda a, p: -(a * p).sum(1).mean()),
+            of(lambda a, p: -(a * p).mean()),
             of(lambda a, p: -(a * p).sum(1).div(len(a) - 1).mean()),
         ),
-        "average over a view's partners first, then over views: all pairs at once count large classes more.": of(
-            lambda a, p: -(a * p).sum() / p.sum()
+        "average over a view's partners first, then over all views alike: neither all pairs at once,"
+        " nor label by label.": (
+            of(lambda a, p: -(a * p).sum() / p.sum()), of(lambda a, p: -(a * p.triu()).sum() / p.triu().sum()),
+            lambda z, y, t: -torch.stack([log_p(z, t)[partners(y) & (y == k)].mean() for k in y.unique()]).mean(),
+        ),
+        "this is no number: where a diagonal of −inf is multiplied by 0, set it to 0 before.": (
+            lambda z, y, t: diagonal(z, y, t, -math.inf)
         ),
         "the mean over views is due, not the sum.": of(lambda a, p: -((a * p).sum(1) / p.sum(1)).sum()),
-        "the vectors are not scaled to length 1; cosines are due.": unscaled,
-        "the cosines are divided by the temperature, once; here they are multiplied by it, or left as they are.": (
-            lambda z, y, t: truth(z, y, 1 / t), lambda z, y, t: truth(z, y, 1.0), lambda z, y, t: truth(z, y, t**2),
+        "the vectors are not scaled to length 1, each row by its own length; cosines are due.": (
+            unscaled, lambda z, y, t: unscaled(F.normalize(z, dim=0), y, t),
+            lambda z, y, t: unscaled(z / z.norm(), y, t),
         ),
-        "all partners count, and below the line all other views: here some are left out.": (first, against_others),
+        "the cosines are divided by the temperature, once, and nothing else is: here it stands"
+        " elsewhere, or nowhere.": (
+            lambda z, y, t: truth(z, y, 1 / t), lambda z, y, t: truth(z, y, 1.0), lambda z, y, t: truth(z, y, t**2),
+            lambda z, y, t: truth(z, y, t) * t, lambda z, y, t: truth(z, y, t) / t, lambda z, y, t: truth(z, y, t) * t / 0.07,
+        ),
+        "all partners count, and below the line all other views: here some are left out.": (
+            first, against_others, one_against_others, of(lambda a, p: -a.masked_fill(~p, -math.inf).amax(1).mean()),
+            of(lambda a, p: -a.masked_fill(~p, math.inf).amin(1).mean()),
+        ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes, gradients={"z": ""})
