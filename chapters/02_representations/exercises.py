@@ -19,21 +19,19 @@ answer_1 = {"0": "no", "8": "no", "6": told, "9": told, "4": "yes", "7": "yes"}
     praise="A pretext task teaches what its answer needs: of a well-formed 0 nothing, of a 6 what is not in the image.",
 )
 def answer_1(truth):
+    alike = "a 0 or an 8 that is turned by half a turn looks as it did before; what is there to see?"
+    both = "a 6 turned by half a turn is a 9 upright, and a 9 a 6: from the image alone both answers fit."
+    seen = "upside down a 4 or a 7 is no digit: nobody has to be told which it is to see that."
+    same = "knowing which digit it is does not help: a 0 and an 8 look the same both ways."
+    none = "half a turn makes of a 4 or a 7 what is no digit at all, and that can be seen."
     mistakes = {
-        "0 yes, 8 yes": "a 0 and an 8 look the same when they are turned by half a turn; what is there to see?",
-        "0 yes": "a 0 that is turned by half a turn is a 0 again; what is there to see?",
-        "8 yes": "an 8 that is turned by half a turn is an 8 again; what is there to see?",
-        "6 yes, 9 yes": "a 6 turned by half a turn is a 9 upright, and from the image alone both answers fit.",
-        "6 yes": "a 9 turned by half a turn is a 6 upright, and from the image alone both answers fit.",
-        "9 yes": "a 6 turned by half a turn is a 9 upright, and from the image alone both answers fit.",
+        "0 yes, 8 yes": alike, "0 yes": alike, "8 yes": alike,
+        "6 yes, 9 yes": both, "6 yes": both, "9 yes": both,
         "6 no, 9 no": "who knows that it is a 6 can say which way up it is: its belly belongs below.",
-        "4 told": "upside down a 4 is no digit: nobody has to be told which it is to see that.",
-        "7 told": "upside down a 7 is no digit: nobody has to be told which it is to see that.",
-        "8 told": "knowing that it is an 8 does not help: it looks the same both ways.",
-        "0 told": "knowing that it is a 0 does not help: it looks the same both ways.",
-        "4 no": "half a turn makes of a 4 what is no digit at all, and that can be seen.",
-        "7 no": "half a turn makes of a 7 what is no digit at all, and that can be seen.",
-    }
+        "4 told, 7 told": seen, "4 told": seen, "7 told": seen,
+        "0 told, 8 told": same, "0 told": same, "8 told": same,
+        "4 no, 7 no": none, "4 no": none, "7 no": none,
+    }  # fmt: skip
     return tasks.Words(("yes", "no", "told"), mistakes)
 
 
@@ -71,18 +69,15 @@ def answer_2(truth):
             math.log(3), math.log(4), math.log(2),
         ),
         "this is the sum over views; the loss is their mean.": (4 * loss(2, 4), 2 * loss(2, 4)),
-        "this is the chance of the right answer; the loss is minus its logarithm.": math.exp(-loss(2, 4)),
-        "this is the chance of a wrong answer, or the loss cut off, not rounded, after three decimals.": (
-            1 - math.exp(-loss(2, 4)), 0.035,
+        "this is the chance of the right answer, or of a wrong one, or cut off where it is to be rounded; the loss is"
+        " minus the logarithm of the chance of the right one.": (
+            math.exp(-loss(2, 4)), 1 - math.exp(-loss(2, 4)), 0.035,
         ),
-        "three decimals are asked for.": 0.04,
-        "the partner is in the sum below the line, too.": (math.log(2) - 4, 4 - math.log(2)),
-        "the sign is turned: this is minus what is due.": -loss(2, 4),
         "this is in bits, or by the logarithm to base 10; nats take the natural logarithm.": (
             loss(2, 4) / math.log(2), loss(2, 4) / math.log(10),
         ),
     }  # fmt: skip
-    return tasks.Number(0.0005, mistakes, "Write out one view's sum: of the four views all but itself are in it.", low=0)
+    return tasks.Number(0.0005, mistakes, "Write out one view's sum: of four views all but itself are in it.", low=0)
 
 
 @exercise(
@@ -150,7 +145,10 @@ def two_towers(truth):
         "here views of one side are compared with each other, too; each z_1 is compared with all z_2, no other z_1.": (
             nt_xent, lambda a, b, t: nt_xent(a, b, t, None), lambda a, b, t: (truth(a, a, t) + truth(b, b, t)) / 2,
             lambda a, b, t: F.cross_entropy(
-                torch.cat([F.normalize(a) @ F.normalize(b).T, (F.normalize(a) @ F.normalize(a).T).fill_diagonal_(-math.inf)], 1) / t,
+                torch.cat(
+                    [F.normalize(a) @ F.normalize(b).T, (F.normalize(a) @ F.normalize(a).T).fill_diagonal_(-math.inf)],
+                    dim=1,
+                ) / t,
                 torch.arange(len(a)),
             ),
         ),
@@ -166,12 +164,6 @@ def two_towers(truth):
         "the partner belongs into the sum below the line, too.": (
             of(lambda a, b, right: (margins(a) + margins(b)) / 2),
             of(lambda a, b, right: F.cross_entropy(a.clone().fill_diagonal_(-math.inf), right)),
-        ),
-        "softmax and logarithm are one after the other, once, and the mean comes last.": (
-            of(lambda a, b, right: (F.cross_entropy(a.softmax(1), right) + F.cross_entropy(b.softmax(1), right)) / 2),
-            of(lambda a, b, right: (F.cross_entropy(a.softmax(1), right) + F.cross_entropy(a.softmax(1).T, right)) / 2),
-            of(lambda a, b, right: -sum(c.softmax(1).diagonal().mean().log() for c in (a, b)) / 2),
-            of(lambda a, b, right: -sum(c.softmax(1).diagonal().mean() for c in (a, b)) / 2),
         ),
         "the mean over the N images is due, once: not the sum, nor a mean divided by N again.": (
             lambda a, b, t: truth(a, b, t) / len(a), lambda a, b, t: 2 * truth(a, b, t) / len(a),
@@ -254,10 +246,6 @@ def mean_probe(truth):
         "these are products or cosines with the means, or a square is left out; squared distances are asked for.": (
             products, cosines, lambda x, y, x_new, n: truth(x, y, x_new, n) + x_new.square().sum(1, keepdim=True),
             lambda x, y, x_new, n: (truth(x, y, x_new, n) + x_new.square().sum(1, keepdim=True)) / 2,
-        ),
-        "features are taken as they are: they are neither scaled to length 1 nor divided by their spread.": (
-            lambda x, y, x_new, n: truth(*(torch.nn.functional.normalize(a, dim=1) for a in (x,)), y, torch.nn.functional.normalize(x_new, dim=1), n),
-            lambda x, y, x_new, n: truth(x / x.std(0), y, x_new / x.std(0), n),
         ),
         "these are logarithms of probabilities, or probabilities; the logits themselves are asked for.": (
             of(lambda d: (-d.square().sum(dim=2)).log_softmax(1)), of(lambda d: (-d.square().sum(dim=2)).softmax(1)),
@@ -381,9 +369,6 @@ def with_labels(truth):
             of(lambda a, p: -(a * p).sum() / p.sum()), of(lambda a, p: -(a * p.triu()).sum() / p.triu().sum()),
             lambda z, y, t: -torch.stack([log_p(z, t)[partners(y) & (y == k)].mean() for k in y.unique()]).mean(),
         ),
-        "this is no number: where a diagonal of −inf is multiplied by 0, set it to 0 before.": (
-            lambda z, y, t: diagonal(z, y, t, -math.inf)
-        ),
         "the mean over views is due, not the sum.": of(lambda a, p: -((a * p).sum(1) / p.sum(1)).sum()),
         "the vectors are not scaled to length 1, each row by its own length; cosines are due.": (
             unscaled, lambda z, y, t: unscaled(F.normalize(z, dim=0), y, t),
@@ -392,7 +377,8 @@ def with_labels(truth):
         "the cosines are divided by the temperature, once, and nothing else is: here it stands"
         " elsewhere, or nowhere.": (
             lambda z, y, t: truth(z, y, 1 / t), lambda z, y, t: truth(z, y, 1.0), lambda z, y, t: truth(z, y, t**2),
-            lambda z, y, t: truth(z, y, t) * t, lambda z, y, t: truth(z, y, t) / t, lambda z, y, t: truth(z, y, t) * t / 0.07,
+            lambda z, y, t: truth(z, y, t) * t, lambda z, y, t: truth(z, y, t) / t,
+            lambda z, y, t: truth(z, y, t) * t / 0.07,
         ),
         "all partners count, and below the line all other views: here some are left out.": (
             first, against_others, one_against_others, of(lambda a, p: -a.masked_fill(~p, -math.inf).amax(1).mean()),
