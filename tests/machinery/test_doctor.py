@@ -54,7 +54,9 @@ def test_sets_with_the_same_fate_share_a_line(examine, monkeypatch):
     fates = dict.fromkeys(("mnist", "e2e"), (True, "upstream answers", ""))
     monkeypatch.setattr(fetch, "reachable", lambda name, silence: fates.get(name, (False, "gone", "find it")))
     code, words = examine()
-    assert "ok Data mnist, e2e: upstream answers ! Data tinyshakespeare, tang300, banking77, sentfin, hanzi: gone" in words
+    assert (
+        "ok Data mnist, e2e: upstream answers ! Data tinyshakespeare, tang300, banking77, sentfin, hanzi: gone" in words
+    )
     assert code == 0 and "→ Find it. Until then" in words and "; 1 note above says how" in words
 
 
