@@ -45,6 +45,17 @@ def views(
     return y + t.clamp(min=0) * (wide - y) + t.clamp(max=0) * (y - thin)
 
 
+def centred(x: Tensor) -> Tensor:
+    """Images (B, 1, H, W), each moved so that its centre of mass is the middle, about which `rot90` turns."""
+    H, W = x.shape[2:]
+    mass = x.sum(dim=(1, 2, 3)).clamp(min=1e-6)
+    rows, columns = (torch.arange(n, device=x.device) - (n - 1) / 2 for n in (H, W))
+    right, down = (x.sum(dim=(1, 2)) * columns).sum(dim=1) / mass, (x.sum(dim=(1, 3)) * rows).sum(dim=1) / mass
+    affine = torch.eye(2, 3, device=x.device).repeat(len(x), 1, 1)
+    affine[:, :, 2] = torch.stack([2 * right / W, 2 * down / H], dim=1)  # in half widths, where it is fetched
+    return F.grid_sample(x, F.affine_grid(affine, list(x.shape), align_corners=False), align_corners=False)
+
+
 class Block(nn.Module):
     """Two convolutions beside a way past them, (B, C, H, W), each of maps of mean 0 and spread 1 over a batch."""
 

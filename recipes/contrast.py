@@ -43,7 +43,7 @@ class Settings:
 
 PAGE = Settings()
 SHORT = replace(PAGE, n_steps=100)
-ROTATION = replace(PAGE, task="rotation", n_steps=525)  # in about the seconds of PAGE
+ROTATION = replace(PAGE, task="rotation", n_steps=525)
 MASKING = replace(PAGE, task="masking", n_steps=525)
 RIVAL = replace(PAGE, task="labels", n_steps=400, batch_size=50)  # the same network on few labels alone
 
@@ -76,7 +76,7 @@ def loss_of(model: nn.Module, settings: Settings, x: Tensor, y: Tensor | None = 
         return contrast.nt_xent(*model(torch.cat([view(), view()])).float().chunk(2), settings.temperature)
     if settings.task == "rotation":
         turns = torch.randint(4, (len(x),), device=x.device)
-        v = view()
+        v = contrast.centred(view())  # else the centre of mass tells the turn
         turned = torch.stack([v.rot90(k, (2, 3)) for k in range(4)])
         return F.cross_entropy(model(turned[turns, torch.arange(len(x))]).float(), turns)
     if settings.task == "masking":
@@ -108,8 +108,9 @@ def fit(
     """Trains the network step by step: yields each step's loss. images: (N, 1, H, W) in [0, 1]; labels: (N,)."""
     optimizers = contrast.optimizers(model, settings.lr, settings.lr_kernels, bf16=bf16)
     peaks = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
-    rows = (images,) if labels is None else (images, labels)
-    sizes = min(settings.batch_size, len(images)), settings.n_steps
+    copies = -(-settings.batch_size // len(images))  # of few images, to fill a batch
+    rows = tuple(t.repeat(copies, *[1] * (t.ndim - 1)) for t in (images, labels) if t is not None)
+    sizes = settings.batch_size, settings.n_steps
     for step, batch in enumerate(train.batches(rows, *sizes, seed=seed, progress=progress)):
         with autocast or torch.autocast(images.device.type, enabled=False):
             loss = loss_of(model, settings, *batch)

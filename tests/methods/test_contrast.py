@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 
 from aigc_course import contrast
 from aigc_course.plumbing import rooms
@@ -259,16 +260,44 @@ def test_a_short_training_repeats_itself(task):
 
 
 def test_rotation_says_how_often_an_image_was_turned():
-    """A model that sees where the ink is can tell all four turns of a spot at the top; the loss is then nearly 0."""
+    """A model that compares with the four turns of a T, centred, tells them all; the loss is then nearly 0."""
+    settings, x = replace(recipe.PAGE, task="rotation", changes=""), torch.zeros(50, 1, 28, 28)
+    x[:, 0, 5:7, 8:20] = x[:, 0, 5:19, 13:15] = 1.0
+    turned = torch.cat([contrast.centred(x[:1]).rot90(k, (2, 3)) for k in range(4)])  # against the clock
+
+    def model(v):
+        return -(v - turned.transpose(0, 1)).square().sum(dim=(2, 3))  # (B, 4)
+
+    assert recipe.loss_of(model, settings, x) < 1e-3
+
+
+def test_rotation_cannot_be_told_by_where_the_ink_lies():
+    """Wherever a spot lies in the image, after centring its turns are one: no answer is better than log 4."""
     settings = replace(recipe.PAGE, task="rotation", changes="")
 
     def model(x):
         ink = x.double()
         top, bottom = ink[:, 0, :14].sum(dim=(1, 2)), ink[:, 0, 14:].sum(dim=(1, 2))
         left, right = ink[:, 0, :, :14].sum(dim=(1, 2)), ink[:, 0, :, 14:].sum(dim=(1, 2))
-        return 10 * torch.stack([top, left, bottom, right], dim=1)  # rot90 turns against the clock
+        return 10 * torch.stack([top, left, bottom, right], dim=1)
 
-    assert recipe.loss_of(model, settings, blob(50, row=5.0)) < 1e-3
+    for row in (9.0, 14.0, 18.0):
+        assert recipe.loss_of(model, settings, blob(50, row=row)).item() == pytest.approx(math.log(4), abs=1e-3)
+
+
+def test_centred_moves_the_centre_of_mass_to_the_middle():
+    """As SciPy's bilinear shift does, and in the same way wherever the same shape lies."""
+    x = torch.zeros(1, 1, 28, 20)
+    x[0, 0, 9:15, 4:7], x[0, 0, 9:11, 4:12] = 0.5, 1.0
+    down, right = ndimage.center_of_mass(x[0, 0].numpy())
+    expected = ndimage.shift(x[0, 0].numpy(), (13.5 - down, 9.5 - right), order=1)
+    found = contrast.centred(x)
+    np.testing.assert_allclose(found[0, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(ndimage.center_of_mass(found[0, 0].numpy()), (13.5, 9.5), atol=1e-4)
+    torch.testing.assert_close(contrast.centred(x.roll((3, -2), (2, 3))), found, rtol=0, atol=1e-5)
+    torch.testing.assert_close(contrast.centred(found), found, rtol=0, atol=1e-4)
+    several = contrast.centred(torch.cat([x, x.roll(3, 2), torch.zeros_like(x)]))  # each by its own centre
+    torch.testing.assert_close(several, torch.cat([found, found, torch.zeros_like(x)]), rtol=0, atol=1e-5)
 
 
 def test_masking_hides_half_and_asks_for_the_hidden_alone():

@@ -136,7 +136,7 @@ def test_page_02_trains_the_recipe(task):
     recipe, digits = rooms.recipe("contrast"), data.digits()
     images, run = digits.images[:512], runtime.setup(0)
     grey = {"mean": images.mean().item(), "spread": images.std().item()}
-    ids = ("tiny-code", "encoder-block", "encoder-class", "fit-code", "views-code", "heads-code")
+    ids = ("tiny-code", "encoder-block", "encoder-class", "fit-code", "views-code", "heads-code", "rotation-centre")
     page = names("02_representations", *ids, images=images, grey=grey)
     page |= {"n_steps": 3, "n_rotation": 3, "n_masking": 3}
     torch.manual_seed(run.seed)
