@@ -117,7 +117,8 @@ def nt_xent(z_1: Tensor, z_2: Tensor, temperature: float = 0.5) -> Tensor:
     if z_1.shape != z_2.shape or z_1.ndim != 2:
         raise ValueError(f"z_1 has shape {tuple(z_1.shape)}, z_2 {tuple(z_2.shape)}; both must be (N, D)")
     z = F.normalize(torch.cat([z_1, z_2]), dim=1)  # (2N, D)
-    logits = (z @ z.T / temperature).fill_diagonal_(-math.inf)  # no view is its own partner
+    with torch.autocast(z.device.type, enabled=False):  # a matrix product would be in bf16 there
+        logits = (z @ z.T / temperature).fill_diagonal_(-math.inf)  # no view is its own partner
     return F.cross_entropy(logits, torch.arange(len(z), device=z.device).roll(len(z_1)))
 
 
@@ -141,9 +142,9 @@ def embed(
 
 
 def few(labels: Tensor, n: int, seed: int = 0, n_classes: int = 10) -> Tensor:
-    """Rows of n random examples, as many of each class: labels (N,) to (n,)."""
-    if n % n_classes:
-        raise ValueError(f"{n} labels cannot be {n_classes} equal shares")
+    """Rows of n random examples, as many of each class: labels (N,) to (n,). ValueError where there are not so many."""
+    if n % n_classes or labels.bincount(minlength=n_classes).min() < n // n_classes:
+        raise ValueError(f"{n} labels cannot be {n_classes} equal shares of these")
     generator = Generator().manual_seed(seed)
     order = torch.randperm(len(labels), generator=generator).to(labels.device)
     return torch.cat([order[labels[order] == digit][: n // n_classes] for digit in range(n_classes)])

@@ -42,7 +42,8 @@ def guided(model: Model, weight: float, none: int, between: tuple[float, float] 
     """
 
     def velocity(x: Tensor, angle: Tensor, y: Tensor) -> Tensor:
-        if weight == 1 or not between[0] <= float(angle[0]) <= between[1]:
+        low, high = angle.new_tensor(between)  # rounded as the angle is: pi/2 is not above pi/2
+        if weight == 1 or not low <= angle[0] <= high:
             return model(x, angle, y)
         both = model(torch.cat([x, x]), torch.cat([angle, angle]), torch.cat([y, torch.full_like(y, none)]))
         told, free = both.float().chunk(2)
@@ -65,11 +66,11 @@ def multistep(
     """`diffusion.walk` of second order for as many evaluations: x_0 as the last two predict it for the step's middle.
 
     The middle is meant in log tan(angle). The first step, the second after one from pi/2, and the one to 0 are of first
-    order. fresh: kappa.
+    order. angles fall; fresh: kappa, from 0 to 1, else ValueError.
     Source: Lu et al. (2022), arXiv:2211.01095, algorithm 2 (DPM-Solver++ (2M)), in terms of the angle.
     """
-    if not 0 <= fresh <= 1:
-        raise ValueError(f"fresh is {fresh}; it is from 0 to 1")
+    if not 0 <= fresh <= 1 or any(a <= b for a, b in pairwise(angles)):
+        raise ValueError(f"fresh is {fresh}, from 0 to 1; angles must fall, from pi/2 at most: {list(angles)}")
     before, step_before = None, math.inf
     for angle, after in pairwise(angles):
         at, step = torch.full((len(x),), float(angle), device=x.device), _level(angle) - _level(after)
@@ -101,10 +102,13 @@ def fill(
     """Pictures that are `known` (B, ...) where mask is 1, and the rest, where it is 0, by a walk from noise.
 
     At each level the known part is put in, with noise anew. look: instead x_0 goes down the slope, by x, of its own
-    squared error where it is known, over 2 cos(angle), which takes the model's gradient; at the end the known part is
-    put in. Source: Ho et al. (2022), arXiv:2204.03458, section 3.1; ours is the slope for an error of variance sin²,
-    theirs for one of tan².
+    squared error where it is known, over 2 cos(angle), or 0.1 if that is more, which takes the model's gradient; at the
+    end the known part is put in. fresh: kappa, from 0 to 1, else ValueError. Source: Ho et al. (2022),
+    arXiv:2204.03458, section 3.1; ours is the slope for an error of variance sin², theirs for one of tan².
     """
+
+    if not 0 <= fresh <= 1:
+        raise ValueError(f"fresh is {fresh}; it is from 0 to 1")
 
     def noise() -> Tensor:
         return torch.randn(known.shape, generator=generator).to(known.device)

@@ -171,6 +171,10 @@ class Benchmark:
         """What else the receipt holds, of the result so far."""
         return {}
 
+    def remark(self, result: dict) -> str:
+        """A sentence more for the README, with a space before it."""
+        return ""
+
 
 def contestants(bench: Benchmark, tuned: Plain, bf16: bool, at_most: int) -> list[Contestant]:
     """The plain recipes, the rungs, then the short and the page's recipe in fp32 and where it is fast in bf16."""
@@ -270,6 +274,7 @@ def words(bench: Benchmark, result: dict) -> list[str]:
         line += f" Time to the same quality over theirs, in {precision}: chapter {bench.chapter}'s own recipe "
         line += f"{parts['page/published']} and {parts['page/tuned']}; a short recipe, not the page's, "
         line += f"{parts['short/published']} and {parts['short/tuned']}."
+    line += bench.remark(result)
     line += f" (Medians of {result['repeats']}, {result['device']}, {result['date']}. The short recipe: {changed}.)"
     return [line + slow]
 

@@ -67,10 +67,9 @@ def loss_of(model: nn.Module, settings: Settings, x: Tensor, y: Tensor | None = 
     """The loss of a batch x (B, 1, H, W) in [0, 1] with labels y (B,), which only the task "labels" reads."""
 
     def view() -> Tensor:
-        v = contrast.views(x, **{name: s for name, s in contrast.STRENGTHS.items() if name in settings.changes.split()})
-        if "flip" not in settings.changes.split():
-            return v
-        return torch.where(torch.rand(len(v), 1, 1, 1, device=v.device) < 0.5, v.flip(3), v)
+        changes = settings.changes.split()
+        v = contrast.views(x, **{name: contrast.STRENGTHS[name] for name in changes if name != "flip"})
+        return torch.where(torch.rand(len(v), 1, 1, 1, device=v.device) < 0.5, v.flip(3), v) if "flip" in changes else v
 
     if settings.task == "contrast":
         return contrast.nt_xent(*model(torch.cat([view(), view()])).float().chunk(2), settings.temperature)
@@ -138,8 +137,10 @@ def main() -> None:
     train_set, test = (data.mnist(split, device=str(run.device)) for split in ("train", "test"))
     model, average = build(settings, train_set.images)
     half = {"autocast": run.autocast(), "bf16": run.dtype is torch.bfloat16}
-    losses = list(fit(model, average, settings, *train_set[:2], seed=run.seed, progress=True, **half))
     some = contrast.few(train_set.labels, 100)
+    rows = slice(None) if settings.task != "labels" else some  # which are all that it sees
+    seen = train_set.images[rows], train_set.labels[rows]
+    losses = list(fit(model, average, settings, *seen, seed=run.seed, progress=True, **half))
     x, x_test = (contrast.embed(average.model[0], x) for x in (train_set.images[some], test.images))
     right = contrast.probe(x, train_set.labels[some], settings.l2)(x_test).argmax(1) == test.labels
     print(f"loss {losses[-1]:.3f}; accuracy of a linear probe with 100 labels {right.double().mean():.3f}")

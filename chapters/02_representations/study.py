@@ -109,4 +109,5 @@ def run(seeds: list[int]) -> dict[str, Any]:
             train("labels", "with views", n, seed, ALL)
             some = contrast.few(labels[rest], n, seed)
             judged("labels", "spread over a graph", n, seed, graph.read(near, graph.spread(some, labels[rest][some])))
-    return {"device": "cpu, 1 thread" if torch.get_num_threads() == 1 else "cpu, 2 threads", "rows": rows}
+    n = torch.get_num_threads()
+    return {"device": f"cpu, {n} thread{'s' * (n > 1)}", "rows": rows}

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 
 from aigc_course import contrast
-from aigc_course.plumbing import rooms
+from aigc_course.plumbing import machine, rooms
 
 recipe = rooms.recipe("contrast")
 
@@ -143,11 +143,12 @@ def test_in_training_a_batch_is_standardised_and_afterwards_images_stand_alone(e
     torch.testing.assert_close(seen[0].std(dim=(0, 2, 3)), torch.ones(8), atol=1e-2, rtol=0)
 
 
-def test_every_weight_is_given_to_one_optimizer(encoder):
-    muon, adamw = contrast.optimizers(torch.nn.Sequential(encoder, contrast.two_layers(encoder.width, 5)))
-    rest = adamw.param_groups[0]["params"]
-    assert all(kernel.ndim == 4 for kernel in muon.kernels) and encoder.first.weight in set(rest)
-    assert len({id(w) for w in [*muon.kernels, *rest]}) == len(list(encoder.parameters())) + 4
+def test_every_weight_is_given_to_one_optimizer():
+    model = torch.nn.Sequential(contrast.Encoder(8, 1), contrast.two_layers(32, 5))
+    muon, adamw = contrast.optimizers(model)
+    inside, rest = ({id(w) for w in weights} for weights in (muon.kernels, adamw.param_groups[0]["params"]))
+    assert inside == {id(w) for w in model.parameters() if w.ndim == 4} - {id(model[0].first.weight)}
+    assert not inside & rest and inside | rest == {id(w) for w in model.parameters()}
 
 
 # --- the loss ------------------------------------------------------------------------------------------------
@@ -213,6 +214,17 @@ def test_few_labels_are_as_many_of_each_class_and_new_with_each_seed():
     assert not torch.equal(rows, contrast.few(labels, 50, seed=4))
     with pytest.raises(ValueError, match="15 labels"):
         contrast.few(labels, 15)
+    with pytest.raises(ValueError, match="210 labels"):
+        contrast.few(labels, 210)  # there are 200
+
+
+@pytest.mark.skipif(not machine.fast_bf16(), reason="bfloat16 is emulated here, and is not used")
+def test_the_loss_is_as_exact_under_autocast():
+    """Its product of all views with all is not in bfloat16, which has three digits."""
+    z = seeded(2, 64, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = contrast.nt_xent(*z, 0.1)
+    torch.testing.assert_close(half, contrast.nt_xent(*z, 0.1), rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("l2", [0.01, 1.0])
@@ -298,6 +310,41 @@ def test_centred_moves_the_centre_of_mass_to_the_middle():
     torch.testing.assert_close(contrast.centred(found), found, rtol=0, atol=1e-4)
     several = contrast.centred(torch.cat([x, x.roll(3, 2), torch.zeros_like(x)]))  # each by its own centre
     torch.testing.assert_close(several, torch.cat([found, found, torch.zeros_like(x)]), rtol=0, atol=1e-5)
+
+
+def test_flips_mirror_half_of_the_images_from_side_to_side(monkeypatch):
+    settings, x, seen = replace(recipe.PAGE, task="labels", changes="flip"), seeded(400, 1, 28, 28).sigmoid(), []
+    monkeypatch.setattr(contrast, "views", lambda v: v)
+
+    def model(v):
+        seen.append(v)
+        return torch.zeros(len(v), 10)
+
+    recipe.loss_of(model, settings, x, torch.zeros(400, dtype=torch.long))
+    same, mirrored = ((seen[0] == v).flatten(1).all(dim=1) for v in (x, x.flip(3)))
+    assert torch.equal(same, ~mirrored) and mirrored.double().mean().item() == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_change_that_is_misspelt_is_no_change_unseen():
+    settings = replace(recipe.PAGE, task="labels", changes="trun scale")
+    with pytest.raises(KeyError, match="trun"):
+        recipe.loss_of(lambda v: torch.zeros(len(v), 10), settings, torch.rand(2, 1, 28, 28), torch.zeros(2).long())
+
+
+def test_ten_images_fill_a_batch_of_fifty_each_as_often(monkeypatch):
+    """And with its own label, in each step."""
+    settings = replace(recipe.RIVAL, n_steps=2, channels=8, n_blocks=1)
+    images, labels, seen = torch.rand(10, 1, 28, 28), torch.arange(10), []
+    model, average = recipe.build(settings, images)
+
+    def loss_of(model, settings, x, y):
+        seen.append((x, y))
+        return model(x).square().mean()
+
+    monkeypatch.setattr(recipe, "loss_of", loss_of)
+    assert len(list(recipe.fit(model, average, settings, images, labels))) == 2
+    for x, y in seen:
+        assert y.bincount().tolist() == [5] * 10 and torch.equal(x, images[y])
 
 
 def test_masking_hides_half_and_asks_for_the_hidden_alone():

@@ -170,6 +170,32 @@ def test_guided_walks_of_gaussians_end_where_the_scores_lead():
     assert found[3.0][0] > sharpened[0] + 0.5 and found[3.0][1] < sharpened[1] - 0.1
 
 
+def test_guidance_holds_at_both_ends_of_its_angles():
+    """A walk's angles are float32, where pi/2 is rounded up: its first step is guided, and so are both bounds."""
+    asked = []
+
+    def model(x, angle, y):
+        asked.extend(zip(angle.tolist(), y.tolist(), strict=True))
+        return torch.where(y == 9, 1.0, 0.0)[:, None] * x
+
+    x, y, way = torch.randn(3, 2), torch.tensor([0, 1, 2]), guidance.curved(4)
+    free = guidance.multistep(lambda x, angle, y: x, x, way, 0.0, y)
+    assert torch.equal(guidance.multistep(guidance.guided(model, 0.0, 9), x, way, 0.0, y), free)
+    asked.clear()
+    guidance.multistep(guidance.guided(model, 2.0, 9, (way[3], way[1])), x, way, 0.0, y)
+    assert {round(angle, 4) for angle, label in asked if label == 9} == {round(angle, 4) for angle in way[1:4]}
+
+
+def test_walks_refuse_what_they_cannot_walk():
+    x = torch.randn(2, 3)
+    for angles in ([0.0, 1.0], [1.0, 1.0], [1.2, 0.3, 0.5]):
+        with pytest.raises(ValueError, match="angles must fall"):
+            guidance.multistep(lambda x, angle: x, x, angles)
+    for fresh in (-0.1, 1.5):
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            guidance.fill(lambda x, angle: x, x, torch.ones(3), [1.0, 0.0], fresh)
+
+
 def conditional(known):
     """Mean and variance of the two last numbers of N(MEAN, COVARIANCE), the first given."""
     gain = COVARIANCE[1:, 0] / COVARIANCE[0, 0]
