@@ -295,7 +295,7 @@ def _unused(answer: Callable, truth: Callable, names: list, cases: list) -> str:
         with contextlib.suppress(Wrong):
             found = [still(i, case) for case in cases if torch.is_tensor(case[i])]
             if found and all(mine for mine, _ in found) and not all(due for _, due in found):
-                return f"`{name}` changes nothing: your function does not use it."
+                return f"`{name}` changes nothing: it is not used, or cancels."
     return ""
 
 

@@ -60,12 +60,11 @@ def answer_2(truth):
         "this is the share with exactly two right, or with all four: at least two means both.": (
             share(lambda n: n == 2), share(lambda n: n == 4),
         ),
-        "this is the share with at least one right, or with exactly one; at least two are asked for.": (
-            share(lambda n: n >= 1), share(lambda n: n == 1),
+        "this is the share with at least one right, or with exactly one, at most one, or none: at least two are asked"
+        " for.": (
+            share(lambda n: n >= 1), share(lambda n: n == 1), share(lambda n: n <= 1), share(lambda n: n == 0),
         ),
-        "this is the share with at most one right, or with none: the rest is asked for.": (
-            share(lambda n: n <= 1), share(lambda n: n == 0),
-        ),
+        "it is cut off, or has fewer decimals: round to three.": (0.29, 0.291, 0.3),
         "three right and one wrong cannot be: for the fourth only its own glyph is left.": (11 / 24, 10 / 24, 4 / 24),
         "here each character is drawn by itself, with a chance of 1/4; a map with an inverse gives no glyph twice.": (
             sum(drawn[2:]), drawn[2], sum(drawn[1:]),
@@ -111,12 +110,12 @@ def noisy_cycle(truth):
              (noise(3, 2, seed=4), 0.3 * noise(3, 2, seed=5), mixes, shrinks),
              ([[1.0, -1.0]], [[0.5, 0.25]], shrinks, mixes)]  # fmt: skip
     mistakes = {
-        "the noise is added to the input, before it is translated; add it to the translation.": (
+        "the noise is added to the input, before it is translated; add it to the translation alone.": (
             of(lambda x, e, there, back: back(there(x + e)) - x),
             of(lambda x, e, there, back: back(there(x + e)) - x - e),
             of(lambda x, e, there, back: back(there(x + e) + e) - x),
         ),
-        "the noise is added at the end, after the way back; add it to the translation.": (
+        "the noise is added at the end, after the way back; add it to the translation alone.": (
             of(lambda x, e, there, back: back(there(x)) + e - x),
             of(lambda x, e, there, back: back(there(x) + e) + e - x),
             of(lambda x, e, there, back: back(there(x)) + back(e) - x),
@@ -145,11 +144,13 @@ def noisy_cycle(truth):
             lambda x, e, there, back: (back(there(x) + e) - x).abs().max(),
             lambda x, e, there, back: (back(there(x) + e).abs() - x.abs()).mean(),
         ),
-        "one mean over all values is asked for, not a sum, nor one for each row.": (
+        "one mean over all values is asked for, of the way from x: not a sum, nor one for each row, nor the other way's"
+        " error, from `back` to `there`, beside it.": (
             lambda x, e, there, back: (back(there(x) + e) - x).abs().sum(),
             lambda x, e, there, back: (back(there(x) + e) - x).abs().mean(-1),
             lambda x, e, there, back: (back(there(x) + e) - x).abs().mean(0),
             lambda x, e, there, back: (back(there(x) + e) - x).abs().sum(-1).mean(),
+            lambda x, e, there, back: truth(x, e, there, back) + truth(x, e, back, there),
         ),
         "the noise has a plus, and the factor 1; it is added as it is, and nothing is clamped.": (
             of(lambda x, e, there, back: back(there(x) - e) - x), of(lambda x, e, there, back: back(there(x) * e) - x),
@@ -174,6 +175,8 @@ def least_squares(real, fake):
     praise="It never stops pulling: a logit of 5 for a real glyph costs 16, where the hinge loss is content.",
 )
 def least_squares(truth):
+    import torch
+
     def of(up, down):
         """(real - up)² and (fake - down)², two means."""
         return lambda r, f: (r - up).square().mean() + (f - down).square().mean()
@@ -211,7 +214,8 @@ def least_squares(truth):
             lambda r, f: (r - 1).square().flatten(1).mean(1).sum() + f.square().flatten(1).mean(1).sum(),
             lambda r, f: (r - 1).square().sum() + f.square().mean(),
         ),
-        "the two terms are added, as they are: both are errors.": (
+        "the two terms are added, as they are, to one number: both are errors.": (
+            lambda r, f: torch.stack([(r - 1).square().mean(), f.square().mean()]),
             lambda r, f: (r - 1).square().mean() - f.square().mean(),
             lambda r, f: f.square().mean() - (r - 1).square().mean(),
             lambda r, f: (r - 1).square().mean() * f.square().mean(),
@@ -255,8 +259,10 @@ def retrieval(truth):
     mistakes = {
         "this asks for the nearest guess of each truth; the nearest truth of each guess is asked for.":
             lambda g, t: share(torch.cdist(t, g)),
-        "the distance is Euclidean: this is the sum, or the largest, of absolute differences.": (
+        "the distance is Euclidean: this is the sum, or the largest, of absolute differences, or of signed"
+        " ones.": (
             lambda g, t: share(torch.cdist(g, t, p=1)), lambda g, t: share(torch.cdist(g, t, p=torch.inf)),
+            lambda g, t: share((g[:, None] - t).sum(2).abs()),
         ),
         "this takes the largest dot product, or the smallest angle; the smallest distance is asked for.": (
             lambda g, t: share(-g @ t.T),
@@ -266,17 +272,25 @@ def retrieval(truth):
             lambda g, t: share(-torch.cdist(g, t)), lambda g, t: second(torch.cdist(g, t)),
             lambda g, t: second(torch.cdist(g, t)) + share(torch.cdist(g, t)),
         ),
-        "this is how many are right, or wrong; their share is asked for.": (
+        "this is how many are right, or wrong, or the share of those that are wrong; the share that is right is asked"
+        " for.": (
             lambda g, t: len(g) * share(torch.cdist(g, t)), lambda g, t: len(g) * (1 - share(torch.cdist(g, t))),
+            lambda g, t: 1 - share(torch.cdist(g, t)),
         ),
-        "this is the share of those that are wrong.": lambda g, t: 1 - share(torch.cdist(g, t)),
+        "each row has a nearest truth of its own: this finds one number in the whole table (`dim=1` is missing), or"
+        " counts one row alone.": (
+            lambda g, t: (torch.cdist(g, t).argmin() == torch.arange(len(g))).double().mean(),
+            lambda g, t: (torch.cdist(g, t).diagonal() == torch.cdist(g, t).min()).double().mean(),
+            lambda g, t: (torch.cdist(g, t)[0].argmin() == 0).double() / len(g),
+        ),
         "this is an error or a mean distance: which truth is the nearest does not enter.": (
             lambda g, t: (g - t).abs().mean(), lambda g, t: (g - t).norm(dim=1).mean(),
             lambda g, t: torch.cdist(g, t).amin(1).mean(), lambda g, t: (g - t).square().mean(),
         ),
-        "each guess must be compared with all truths: this is 1 whatever comes, as when they are compared with"
-        " themselves.": (
+        "each guess must be compared with all truths: this is 1 or 1/B whatever comes, as when they are compared with"
+        " themselves, or signed differences are added up before they are squared.": (
             lambda g, t: share(torch.cdist(g, g)), lambda g, t: share(torch.cdist(t, t)),
+            lambda g, t: share((g[:, None] - t).sum(2)),
         ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes)
