@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import struct
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,10 +92,18 @@ def hanzi(typeface: str, *, device: str | None = None) -> Glyphs:
         import numpy as np
 
         files = {path.name: content for path, content in fetch.fetch("hanzi").items()}
-        with np.load(io.BytesIO(files[f"{typeface}_32.npz"]), allow_pickle=False) as file:
-            grey = torch.from_numpy(file["x"])  # bytes, (3755, 32, 32)
-        characters = files["chars.txt"].decode().strip()
-        return Glyphs(grey.to(device).float().div_(255)[:, None], characters, typeface)
+        try:
+            with zipfile.ZipFile(io.BytesIO(files[f"{typeface}_32.npz"])) as archive:
+                raw = archive.open("x.npy").read(fetch.LARGEST)  # a small file can hold gigabytes
+            grey = np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
+            characters = files["chars.txt"].decode().strip()
+            n = len(set(characters))
+            if grey.dtype != np.uint8 or grey.shape != (3755, 32, 32) or (n, len(characters)) != (3755, 3755):
+                raise ValueError(f"{grey.dtype} of shape {grey.shape}, {n} characters")
+        except (ValueError, LookupError, EOFError, MemoryError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+            why = f"hanzi's files have not the form that their loader knows ({type(error).__name__}: {error})"
+            raise fetch.DataError(f"{why}; correct their rows in the registry.") from None
+        return Glyphs(torch.from_numpy(grey).to(device).float().div_(255)[:, None], characters, typeface)
 
     def standin() -> Glyphs:
         sets = [digits(split) for split in ("train", "test")]

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import importlib.util
+import io
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from server import Server, alone_with, write_registry
@@ -250,6 +252,41 @@ def test_digits_stand_in_for_hanzi(hanzi, capsys):
     plain = [(part.sum(dim=(0, 1, 2)) * columns).sum() / part.sum() for part in (song[:, :, :16], song[:, :, 16:])]
     assert right[0] - right[1] > plain[0] - plain[1] + 1
     assert fetch.standin_note() == "stand-in data: digits"
+
+
+def archive(**arrays) -> bytes:
+    made = io.BytesIO()
+    np.savez_compressed(made, **arrays)
+    return made.getvalue()
+
+
+INK, SIGNS = np.zeros((3755, 32, 32), np.uint8), "".join(map(chr, range(0x4E00, 0x4E00 + 3755)))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("kai_32.npz", archive(x=INK)[:-100], "BadZipFile"),
+        ("kai_32.npz", b"", "BadZipFile"),
+        ("kai_32.npz", archive(y=INK), "KeyError"),
+        ("kai_32.npz", archive(x=np.array([print])), "Object arrays cannot be loaded"),
+        ("kai_32.npz", archive(x=INK[:-1]), "shape (3754, 32, 32)"),
+        ("kai_32.npz", archive(x=INK.reshape(3755, 1024)), "shape (3755, 1024)"),
+        ("kai_32.npz", archive(x=INK / 255), "float64"),
+        ("kai_32.npz", archive(x=INK.astype(">i2")), ">i2"),
+        ("kai_32.npz", archive(x=np.broadcast_to(INK[:1], (100_000, 32, 32))), "ValueError"),  # unpacked to 102 MB
+        ("chars.txt", b"", "0 characters"),
+        ("chars.txt", SIGNS.encode("gbk", "replace"), "UnicodeDecodeError"),
+        ("chars.txt", (SIGNS[0] + SIGNS[:-1]).encode(), "3754 characters"),
+        ("chars.txt", "\n".join(SIGNS).encode(), "3756 characters"),
+    ],
+)
+def test_registered_characters_of_another_form(site, name, content, says):
+    files = {"kai_32.npz": archive(x=INK), "chars.txt": SIGNS.encode(), name: content}
+    site.files = {f"/hanzi/{file}": made for file, made in files.items()}
+    write_registry(fetch.REGISTRY, site.url, site.files)
+    message = failure(lambda: data.hanzi("kai"))
+    assert says in message and "rows in the registry" in message, message
 
 
 def test_typefaces_have_names():

@@ -16,7 +16,7 @@ METHODS += ("optim", "sentiment", "adcopy", "support")
 CORE = ("runtime", "data", "train", "plot", "metrics", "check", "receipts", "widgets", "hub")
 FLOORS = {"plumbing": 0, **dict.fromkeys(CORE, 1), **dict.fromkeys(METHODS, 2), "backstage": 3, "": 0}
 OUTSIDE = ("recipes", "benchmarks", "makers", "chapters", "tests")
-LIMITS = {"core and methods": 4360, "the core": 1750, "a method": 200, "the GPT": 400, "plumbing": 2010}
+LIMITS = {"core and methods": 4380, "the core": 1755, "a method": 200, "the GPT": 400, "plumbing": 2010}
 
 
 def module(path):

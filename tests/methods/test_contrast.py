@@ -1,6 +1,7 @@
 """Contrast against independent calculations: views, the encoder, NT-Xent, ranks, the probe; and its recipe."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,20 @@ def test_a_shift_moves_by_shares_of_half_the_width():
     at = place(contrast.views(blob(2000), shift=0.2)) / 14
     assert at.abs().max() < 0.2 + 1e-3 and abs(at.mean()) < 0.01
     torch.testing.assert_close(at.std(dim=0), torch.full((2,), 0.2 / math.sqrt(3)), rtol=0.06, atol=0)
+    assert abs(torch.corrcoef(at.T)[0, 1]) < 0.1  # down and to the right by chances of their own
+
+
+def test_what_comes_from_beside_an_image_is_black():
+    torch.manual_seed(0)
+    moved = contrast.views(torch.ones(50, 1, 28, 28), shift=0.5)
+    assert moved.amin(dim=(1, 2, 3)).median() == 0 and moved.amax(dim=(1, 2, 3)).min() > 0.999
+
+
+def test_turning_and_leaning_together_keep_areas():
+    torch.manual_seed(0)
+    x = blob(200)
+    areas = contrast.views(x, turn=0.6, shear=0.6).sum(dim=(1, 2, 3))
+    torch.testing.assert_close(areas, x.sum(dim=(1, 2, 3)), rtol=0.01, atol=0)
 
 
 def test_scales_are_even_in_their_logarithm_and_of_each_side_alone():
@@ -89,6 +104,16 @@ def test_bending_fetches_from_beside_by_its_spread():
     assert between[0, 2].abs() < 0.05 and between[0, 1] > 0.5  # smooth from node to node
 
 
+def test_bending_is_of_each_direction_alone_and_has_no_kink():
+    torch.manual_seed(0)
+    places = torch.arange(28.0)
+    ramp = ((places + places[:, None]) / 56).expand(4000, 1, 28, 28)  # bends down and to the right add up in it
+    bent = 56 * contrast.views(ramp, bend=0.05)[:, 0, 9]
+    assert bent[:, 9].std().item() == pytest.approx(math.sqrt(2) * 0.05 * 14, rel=0.05)
+    kink = bent[:, 8] - 2 * bent[:, 9] + bent[:, 10]  # at a node; lines from node to node would have sqrt(6) / 9
+    assert kink.std() < 0.5 * math.sqrt(6) / 9 * bent[:, 9].std()
+
+
 def test_strokes_grow_and_shrink_by_a_pixel_at_most():
     torch.manual_seed(0)
     x = torch.zeros(500, 1, 9, 9)
@@ -99,8 +124,9 @@ def test_strokes_grow_and_shrink_by_a_pixel_at_most():
 
 
 def test_views_takes_images_alone():
-    with pytest.raises(ValueError, match=r"\(3, 784\)"):
-        contrast.views(torch.zeros(3, 784))
+    for shape in ((3, 784), (3, 28, 28)):
+        with pytest.raises(ValueError, match=re.escape(str(shape))):
+            contrast.views(torch.zeros(shape))
 
 
 # --- the encoder ---------------------------------------------------------------------------------------------
@@ -135,12 +161,55 @@ def test_a_block_adds_to_what_passes_by():
     assert block.last.weight.grad.abs().max() > 0
 
 
+def test_the_network_is_that_of_its_description():
+    def normed(x):
+        var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0, keepdim=True)
+        return F.silu((x - mean) / (var + 1e-5).sqrt())
+
+    def through(block, x):
+        h = F.conv2d(normed(x), block.first.weight, padding=1)
+        return x + F.conv2d(normed(h), block.last.weight, padding=1)
+
+    torch.manual_seed(0)
+    net, x = contrast.Encoder(4, 2).double(), seeded(6, 1, 20, 16, dtype=torch.float64)
+    pixels = torch.stack([x[:, 0, i::2, j::2] for i in (0, 1) for j in (0, 1)], dim=1)
+    h = through(net.fine, F.conv2d(pixels, net.first.weight, net.first.bias, padding=1))
+    h = F.conv2d(h, net.down.weight, net.down.bias, stride=2)
+    assert net.down.weight.shape == (8, 4, 2, 2) and len(net.coarse) == 2
+    for block in net.coarse:
+        h = through(block, h)
+    h = F.conv2d(normed(h), net.last.weight, net.last.bias, stride=2)
+    found = net(x)
+    torch.testing.assert_close(found, normed(h).mean(dim=(2, 3)))
+    found.square().sum().backward()
+    assert all(weight.grad is not None for weight in net.parameters())
+
+
 def test_in_training_a_batch_is_standardised_and_afterwards_images_stand_alone(encoder):
     encoder.norm_1.register_forward_hook(lambda module, given, made: seen.append(made))
     x, seen = torch.rand(32, 1, 28, 28), []
     encoder.train()(x)
     torch.testing.assert_close(seen[0].mean(dim=(0, 2, 3)), torch.zeros(8), atol=1e-4, rtol=0)
     torch.testing.assert_close(seen[0].std(dim=(0, 2, 3)), torch.ones(8), atol=1e-2, rtol=0)
+
+
+def test_embedding_is_in_eval_mode_in_parts_without_gradients_and_in_the_precision_asked_for():
+    class Model(torch.nn.Linear):
+        def forward(self, x):
+            seen.append((len(x), self.training, torch.is_autocast_enabled("cpu")))
+            return super().forward(x.flatten(1))
+
+    model, x, seen = Model(4, 3), torch.rand(7, 1, 2, 2), []
+    z = contrast.embed(model, x, autocast=torch.autocast("cpu", torch.bfloat16), batch_size=3)
+    assert seen == [(3, False, True), (3, False, True), (1, False, True)] and model.training
+    assert z.dtype == torch.float32 and not z.requires_grad and torch.equal(z, z.bfloat16().float())
+
+
+def test_each_optimizer_has_its_own_rate():
+    for bf16, dtype in ((False, None), (True, torch.bfloat16)):
+        muon, adamw = contrast.optimizers(contrast.Encoder(8, 1), 0.004, 0.05, bf16=bf16)
+        assert muon.dtype is dtype and muon.param_groups[0]["lr"] == 0.05
+        assert adamw.param_groups[0]["lr"] == 0.004 and adamw.param_groups[0]["betas"] == (0.9, 0.99)
 
 
 def test_every_weight_is_given_to_one_optimizer():
@@ -194,6 +263,7 @@ def test_views_must_come_in_pairs():
 def test_the_effective_rank_counts_directions_of_equal_spread(rank):
     z = torch.cat([torch.eye(rank), -torch.eye(rank)]) @ torch.linalg.qr(seeded(8, 8))[0][:rank]
     assert contrast.effective_rank(3 * z + 7) == pytest.approx(rank, rel=1e-4)
+    assert contrast.effective_rank(1e-3 * (z + torch.arange(8))) == pytest.approx(rank, rel=1e-3)  # wherever
 
 
 def test_the_effective_rank_of_unequal_spreads_and_of_a_point():
@@ -210,6 +280,8 @@ def test_few_labels_are_as_many_of_each_class_and_new_with_each_seed():
     labels = torch.arange(200) % 10
     rows = contrast.few(labels, 50, seed=3)
     assert labels[rows].bincount().tolist() == [5] * 10 and len(rows.unique()) == 50
+    assert rows.max() >= 150 and (labels % 4)[contrast.few(labels % 4, 8, 0, 4)].bincount().tolist() == [2] * 4
+    assert contrast.few(torch.arange(60) % 12, 24, 0, 12).remainder(12).bincount().tolist() == [2] * 12
     assert torch.equal(rows, contrast.few(labels, 50, seed=3))
     assert not torch.equal(rows, contrast.few(labels, 50, seed=4))
     with pytest.raises(ValueError, match="15 labels"):
@@ -227,17 +299,18 @@ def test_the_loss_is_as_exact_under_autocast():
     torch.testing.assert_close(half, contrast.nt_xent(*z, 0.1), rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("l2", [0.01, 1.0])
+@pytest.mark.parametrize("l2", [0.001, 0.01, 1.0])
 def test_the_probe_is_scikit_learns_logistic_regression(l2):
     from sklearn.linear_model import LogisticRegression
 
     x, y = 3 * seeded(60, 5) + 1, torch.arange(60) % 4
     x += seeded(4, 5, seed=1)[y]
+    x *= torch.tensor([0.2, 1.0, 2.0, 5.0, 9.0])
     spread = x.std(0, correction=0)
     scaled = ((x - x.mean(0)) / (spread + spread.square().mean() ** 0.5)).numpy()
     theirs = LogisticRegression(C=1 / (l2 * 60), tol=1e-8, max_iter=5000).fit(scaled, y.numpy())
     ours = contrast.probe(x, y, l2, n_classes=4)
-    np.testing.assert_allclose(ours(x).softmax(1).numpy(), theirs.predict_proba(scaled), atol=2e-3)
+    np.testing.assert_allclose(ours(x).softmax(1).numpy(), theirs.predict_proba(scaled), atol=5e-4)
 
 
 def test_the_probe_takes_more_features_than_labels_and_constant_ones():
@@ -245,6 +318,15 @@ def test_the_probe_takes_more_features_than_labels_and_constant_ones():
     layer = contrast.probe(x, y, 1e-3)
     assert (layer(x).argmax(1) == y).all() and (layer.weight[:, 30:].abs() < 1e-6).all()
     assert not layer.weight.requires_grad
+
+
+def test_the_probe_does_not_depend_on_the_unit_of_the_features_and_of_nothing_learns_nothing():
+    x, y = seeded(40, 6), torch.arange(40) % 10
+    found = contrast.probe(x, y)(x)
+    for unit in (1e-4, 1e3):
+        torch.testing.assert_close(contrast.probe(unit * x, y)(unit * x), found, atol=1e-3, rtol=0)
+    same = torch.full((40, 6), 0.7)
+    torch.testing.assert_close(contrast.probe(same, y)(same).softmax(1), torch.full((40, 10), 0.1), atol=1e-4, rtol=0)
 
 
 # --- the recipe ----------------------------------------------------------------------------------------------
@@ -271,6 +353,86 @@ def test_a_short_training_repeats_itself(task):
     assert task not in first or losses[0] == pytest.approx(first[task], abs=0.5)
 
 
+def test_the_rate_is_a_fiftieth_more_with_each_step_and_falls_in_a_line():
+    settings = replace(recipe.PAGE, n_steps=200, fall=0.5)
+    steps = np.arange(200)
+    expected = np.interp(steps, [-1, 49, 100, 200], [0, 1, 1, 0])
+    np.testing.assert_allclose([recipe.rate(int(step), settings) for step in steps], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("task", ["contrast", "rotation", "masking", "labels"])
+def test_every_task_is_given_a_view_of_each_image(task, monkeypatch):
+    monkeypatch.setattr(contrast, "views", lambda x, **strengths: x / 2)
+    settings, seen = replace(recipe.PAGE, task=task, hidden=0.3), []
+    x = torch.linspace(0.4, 1, 24)[:, None, None, None] * torch.ones(1, 1, 12, 20 if task == "masking" else 12)
+
+    def model(v):
+        seen.append(v)
+        return torch.zeros(len(v), x[0].numel()) if task == "masking" else torch.eye(len(v))
+
+    loss = recipe.loss_of(model, settings, x, torch.arange(24) % 10)
+    light = seen[0].flatten(1).amax(dim=1).view(-1, 24)
+    torch.testing.assert_close(light, (x[:, 0, 0, 0] / 2).expand(2 if task == "contrast" else 1, -1))
+    if task == "masking":  # patches of four by four, of which 3 in 10 are hidden, each image's own
+        hidden = seen[0] == 0
+        assert loss.item() == pytest.approx((x.expand_as(hidden)[hidden] / 2).square().mean().item(), rel=1e-5)
+        assert hidden.float().mean().item() == pytest.approx(0.3, abs=0.07) and len(hidden.unique(dim=0)) > 12
+
+
+def test_a_flip_mirrors_half_of_the_views(monkeypatch):
+    monkeypatch.setattr(contrast, "views", lambda x, **strengths: x / 2)
+    x, seen = torch.rand(400, 1, 8, 8), []
+
+    def model(v):
+        seen.append(v)
+        return torch.zeros(400, 10)
+
+    for changes in ("flip", ""):
+        recipe.loss_of(model, replace(recipe.PAGE, task="labels", changes=changes), x, torch.arange(400) % 10)
+    same, mirrored = (torch.isclose(seen[0], y, atol=1e-4).flatten(1).all(dim=1) for y in (x / 2, x.flip(3) / 2))
+    assert (same ^ mirrored).all() and mirrored.float().mean().item() == pytest.approx(0.5, abs=0.1)
+    torch.testing.assert_close(seen[1], x / 2, atol=1e-4, rtol=0)
+
+
+def test_few_images_are_repeated_to_fill_a_batch_and_seeds_make_other_orders(monkeypatch):
+    batches = []
+    monkeypatch.setattr(recipe, "loss_of", lambda model, settings, x, y: batches.append(y) or model[1].weight.sum())
+    settings = replace(recipe.PAGE, task="labels", channels=4, n_blocks=1, n_steps=2, batch_size=25)
+    for seed in (0, 1):
+        images = torch.rand(10, 1, 12, 12)
+        model, average = recipe.build(settings, images)
+        list(recipe.fit(model, average, settings, images, torch.arange(10), seed=seed))
+    assert all(y.bincount(minlength=10).max() <= 3 for y in batches) and not torch.equal(batches[0], batches[2])
+
+
+def test_the_first_steps_are_those_of_the_rates_and_of_fresh_gradients(monkeypatch):
+    """Of a constant gradient AdamW steps by its rate, and shrinks weights by a hundredth of it."""
+    monkeypatch.setattr(recipe, "loss_of", lambda model, settings, x: model[1][2].bias.sum())
+    settings = replace(recipe.PAGE, channels=4, n_blocks=1, n_steps=100, batch_size=4)
+    images = torch.rand(8, 1, 12, 12)
+    model, average = recipe.build(settings, images)
+    with torch.no_grad():
+        model[1][2].bias.zero_()
+    expected = 0.0
+    for step, loss in enumerate(recipe.fit(model, average, settings, images)):
+        rate = settings.lr * recipe.rate(step, settings)
+        expected = expected * (1 - 0.01 * rate) - rate
+        assert model[1][2].bias.grad.unique().item() == 1 and not loss.requires_grad
+        torch.testing.assert_close(model[1][2].bias.detach(), torch.full((64,), expected), rtol=1e-4, atol=1e-7)
+
+
+def test_a_training_computes_in_the_precision_asked_for(monkeypatch):
+    seen = []
+    optimizers = contrast.optimizers
+    monkeypatch.setattr(contrast, "optimizers", lambda *args, bf16: seen.append(bf16) or optimizers(*args))
+    settings = replace(recipe.PAGE, channels=4, n_blocks=1, n_steps=1, batch_size=4)
+    images = torch.rand(8, 1, 12, 12)
+    model, average = recipe.build(settings, images)
+    model[0].register_forward_hook(lambda module, given, made: seen.append(torch.is_autocast_enabled("cpu")))
+    list(recipe.fit(model, average, settings, images, autocast=torch.autocast("cpu", torch.bfloat16), bf16=True))
+    assert seen == [True, True]
+
+
 def test_rotation_says_how_often_an_image_was_turned():
     """A model that compares with the four turns of a T, centred, tells them all; the loss is then nearly 0."""
     settings, x = replace(recipe.PAGE, task="rotation", changes=""), torch.zeros(50, 1, 28, 28)
@@ -278,7 +440,9 @@ def test_rotation_says_how_often_an_image_was_turned():
     turned = torch.cat([contrast.centred(x[:1]).rot90(k, (2, 3)) for k in range(4)])  # against the clock
 
     def model(v):
-        return -(v - turned.transpose(0, 1)).square().sum(dim=(2, 3))  # (B, 4)
+        logits = -(v - turned.transpose(0, 1)).square().sum(dim=(2, 3))  # (B, 4)
+        assert logits.argmax(1).unique().tolist() == [0, 1, 2, 3]
+        return logits
 
     assert recipe.loss_of(model, settings, x) < 1e-3
 
@@ -310,19 +474,6 @@ def test_centred_moves_the_centre_of_mass_to_the_middle():
     torch.testing.assert_close(contrast.centred(found), found, rtol=0, atol=1e-4)
     several = contrast.centred(torch.cat([x, x.roll(3, 2), torch.zeros_like(x)]))  # each by its own centre
     torch.testing.assert_close(several, torch.cat([found, found, torch.zeros_like(x)]), rtol=0, atol=1e-5)
-
-
-def test_flips_mirror_half_of_the_images_from_side_to_side(monkeypatch):
-    settings, x, seen = replace(recipe.PAGE, task="labels", changes="flip"), seeded(400, 1, 28, 28).sigmoid(), []
-    monkeypatch.setattr(contrast, "views", lambda v: v)
-
-    def model(v):
-        seen.append(v)
-        return torch.zeros(len(v), 10)
-
-    recipe.loss_of(model, settings, x, torch.zeros(400, dtype=torch.long))
-    same, mirrored = ((seen[0] == v).flatten(1).all(dim=1) for v in (x, x.flip(3)))
-    assert torch.equal(same, ~mirrored) and mirrored.double().mean().item() == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_change_that_is_misspelt_is_no_change_unseen():
