@@ -16,7 +16,7 @@ from aigc_course import gan, receipts
 from aigc_course.plumbing import machine
 
 REPO = Path(__file__).resolve().parents[2]
-NAMES = ("vae", "gan", "gpt")
+NAMES = ("vae", "gan", "gpt", "diffusion")
 PLAIN = {"gan": ("05_dcgan", "plain_generator", "plain_discriminator"), "vae": ("03_vae", "PlainVAE")}
 
 
@@ -59,7 +59,8 @@ def printed(page, *names):
 def test_a_benchmark_ends_with_four_ratios_a_precision(shared, monkeypatch, name):
     monkeypatch.setattr(machine, "fast_bf16", lambda: name == "vae")  # slow where it is emulated
     before = {path.name: path.read_bytes() for path in shared.FOLDER.iterdir()}
-    bench = load(name, monkeypatch).Benchmark()
+    module = load(name, monkeypatch)
+    bench = module.Benchmark()
     bench.rates = bench.rates[:1]
 
     def load_little(held_out, whole=bench.load):
@@ -67,6 +68,10 @@ def test_a_benchmark_ends_with_four_ratios_a_precision(shared, monkeypatch, name
         if name == "gpt":
             bench.val = bench.val[:1000]
         if name == "gan":
+            bench.n, bench.real = 60, bench.real[:60]
+        if name == "diffusion":
+            monkeypatch.setattr(module, "FEATURES", 8)
+            monkeypatch.setattr(module, "BATCH", 8)
             bench.n, bench.real = 60, bench.real[:60]
 
     bench.load = load_little
@@ -168,6 +173,63 @@ def test_the_plain_gan_is_timed_in_fp32_whatever_it_is_tuned_in(shared, monkeypa
     for start in (bench.tried(bench.published, 1), *(bench.plain(bench.published, 1, fast=fast) for fast in (0, 1))):
         start(0)
     assert made == [(True, True), (False, False), (False, False)]
+
+
+@pytest.fixture
+def plain_diffusion(shared, monkeypatch):
+    return load("diffusion", monkeypatch)
+
+
+def test_the_plain_diffusion_model_is_trained_on_its_noise(plain_diffusion, monkeypatch):
+    """A model that inverts x = sqrt(kept) x_0 + sqrt(1 - kept) noise for known images has no loss to descend."""
+    module, seen = plain_diffusion, []
+    images, labels = torch.rand(6, 1, 4, 4), torch.tensor([0, 1, 2, 9, 9, 9])
+
+    class Knows(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wrong = torch.nn.Parameter(torch.tensor(0.0))
+
+        def forward(self, x, time, label):
+            kept = module.ALPHA_BAR[(time * module.LEVELS).round().long() - 1].view(-1, 1, 1, 1)
+            seen.append((time, label))
+            return (x - kept.sqrt() * images) / (1 - kept).sqrt() + self.wrong
+
+    model, plain = Knows(), module.Plain(1e-6)
+    for _ in module.fit(model, iter([(images, labels)] * 200), plain, 200, bf16=False):
+        assert abs(model.wrong.grad.item()) < 1e-3
+    times, given = torch.cat([time for time, _ in seen]), torch.stack([label for _, label in seen])
+    assert 0 < times.min() <= 2 / module.LEVELS and times.max() == 1
+    withheld = (given.sum(dim=2) == 0).double().mean().item()
+    assert withheld == pytest.approx(module.WITHHELD, abs=0.04)
+    assert set(given.argmax(dim=2)[given.sum(dim=2) > 0].tolist()) == {0, 1, 2, 9}
+
+
+def test_the_plain_diffusion_model_is_sampled_as_diffusers_does(plain_diffusion):
+    """DDIM by the package's walk, for a model whose noise is known, against another library's scheduler."""
+    diffusers = pytest.importorskip("diffusers")
+    module, n = plain_diffusion, 10
+
+    def model(x, time, label):
+        return torch.tanh(x) * time.view(-1, 1, 1, 1) + label.argmax(dim=1).view(-1, 1, 1, 1) / 10
+
+    net = torch.nn.Module()
+    net.forward = model
+    found = module.plain_sample(net, n, bf16=False, n_walk=20)
+    scheduler = diffusers.DDIMScheduler(
+        module.LEVELS, trained_betas=module.BETA.numpy(), clip_sample=False, set_alpha_to_one=True
+    )
+    x = torch.randn(n, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    label = torch.nn.functional.one_hot(torch.arange(n) % 10, 10).float()
+    times = torch.linspace(module.LEVELS, 1, 20).round().long() - 1
+    for now, after in zip(times, [*times[1:].tolist(), -1], strict=True):
+        scheduler.num_inference_steps = 1  # so that the step ends where we say
+        eps = model(x, torch.full((n,), (now + 1) / module.LEVELS), label)
+        kept = scheduler.alphas_cumprod
+        x_0 = scheduler.step(eps, int(now), x).pred_original_sample
+        alpha = kept[after] if after >= 0 else torch.tensor(1.0)
+        x = alpha.sqrt() * x_0 + (1 - alpha).sqrt() * eps
+    torch.testing.assert_close(found, x.clamp(0, 1), rtol=0, atol=2e-4)
 
 
 def test_a_race_stops_at_the_better_quality_and_its_order_changes_no_random_number(shared):
