@@ -289,6 +289,29 @@ def test_registered_characters_of_another_form(site, name, content, says):
     assert says in message and "rows in the registry" in message, message
 
 
+@pytest.fixture
+def maker():
+    spec = importlib.util.spec_from_file_location("hanzi_maker", REPO / "makers/hanzi.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_hanzi_are_made_of_the_registrys_characters(maker):
+    row = next(row for row in fetch.registry()["hanzi"] if row.file == "chars.txt")
+    assert hashlib.sha256(f"{maker.characters()}\n".encode()).hexdigest() == row.sha256
+    assert maker.archive(INK[:5]) == maker.archive(INK[:5]) and len(set(maker.characters())) == 3755
+
+
+def test_hanzi_are_made_anew_byte_for_byte(maker):
+    if not all((maker.FONTS / path).is_file() for path, _ in maker.TYPEFACES.values()):
+        pytest.skip("the two fonts' Debian packages are not installed")
+    stored = {row.file: row.sha256 for row in fetch.registry()["hanzi"]}
+    path, index = maker.TYPEFACES["kai"]
+    made = maker.archive(maker.glyphs(maker.FONTS / path, index, maker.characters()))
+    assert hashlib.sha256(made).hexdigest() == stored["kai_32.npz"]
+
+
 def test_typefaces_have_names():
     with pytest.raises(ValueError, match="'fang'"):
         data.hanzi("fang")
