@@ -20,7 +20,7 @@ from torch import Tensor
 from aigc_course import contrast, data, metrics
 from aigc_course.plumbing import machine, rooms
 
-SHORT = {"STEPS": {"views": 2, "labels": 2}, "N_GRAPH": 400}  # for `aigc-course study 02 --same`
+SHORT = {"STEPS": {"views": 2, "labels": 2}, "N_GRAPH": 3_000}  # for `aigc-course study 02 --same`
 STEPS = {"views": 200, "labels": 400}  # half of the page's, and as many
 N_GRAPH, NEIGHBOURS, SPREAD, ROUNDS = 55_000, 10, 0.99, 100  # not tuned
 ALL = "turn scale shear shift bend thick"
@@ -45,7 +45,8 @@ class Graph:
 
     def __init__(self, x: Tensor):
         soft = self.soft(x)
-        self.mean, self.directions = soft.mean(dim=0), torch.pca_lowrank(soft, q=min(60, len(x)), niter=4)[2]
+        self.mean = soft.mean(dim=0)
+        self.directions = torch.linalg.eigh((soft - self.mean).T @ (soft - self.mean))[1][:, -60:]  # of most variance
         self.bank = self.features(x)
         found = metrics.nearest(self.bank, self.bank, NEIGHBOURS + 1)[1]
         rows, columns = np.repeat(np.arange(len(x)), NEIGHBOURS + 1), found.flatten().numpy()
