@@ -1,5 +1,6 @@
 """The command line but for `run`: studies and options; on a small repository in a temporary folder."""
 
+import json
 import os
 import subprocess
 import sys
@@ -52,6 +53,18 @@ def test_a_study_is_stored_and_goes_stale_when_its_code_changes(repo, study, cap
     assert not digests.study_stale("98_made_up")
     study.write_text(STUDY.replace("2.0", "3.0"))
     assert digests.study_stale("98_made_up")
+
+
+def test_a_shortened_study_keeps_the_numbers_by_which_its_tables_are_read(tmp_path):
+    """SHORT travels as JSON, whose keys are words."""
+    (tmp_path / "study.py").write_text(
+        "STEPS = {4: 100, 2: 50, 'all': 9}\ndef run(seeds): return [STEPS[4], STEPS['all']]"
+    )
+    (tmp_path / "run.py").write_text(same.STUDY)
+    short, target = json.dumps({"STEPS": {4: 1, 2: 1, "all": 3}}), tmp_path / "rows.json"
+    words = [tmp_path / "run.py", tmp_path / "study.py", "0", short, target, "bf16"]
+    subprocess.run([sys.executable, *map(str, words)], check=True)
+    assert json.loads(target.read_text()) == [1, 3]
 
 
 @pytest.mark.parametrize(
