@@ -12,7 +12,7 @@ Sources: Zhu, Park, Isola & Efros (2017), arXiv:1703.10593; of Muon Jordan et al
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 
@@ -65,12 +65,16 @@ def fit(
     x: Tensor,
     y: Tensor,
     *,
+    besides: Callable[[Tensor, Tensor], Tensor] | None = None,
     seed: int = 0,
     autocast: AbstractContextManager | None = None,
     bf16: bool = False,
     progress: bool = False,
 ) -> Iterator[Tensor]:
-    """Trains step by step, and yields each step's cycle error. x, y: (N, 1, 32, 32) in [-1, 1], of other characters."""
+    """Trains step by step, and yields each step's cycle error. x, y: (N, 1, 32, 32) in [-1, 1], of other characters.
+
+    besides: a further loss of the translator, of a step's real glyphs (2B, 1, 32, 32) and their typefaces (2B,).
+    """
     rates = settings.lr, settings.lr_kernels
     slow = cyclegan.optimizers(model, *rates, bf16=bf16)
     fast = cyclegan.optimizers(judge, *(settings.faster * rate for rate in rates), bf16=bf16)
@@ -88,6 +92,7 @@ def fit(
             fake = model(real, -of)
             cycle = (model(fake, of) - real).abs().mean()
             loss = settings.cycle * cycle + cyclegan.translator_loss(judge(fake, -of))
+            loss = loss + besides(real, of) if besides else loss
         cyclegan.descend(slow, loss)
         average.update()
         judge.requires_grad_(True)

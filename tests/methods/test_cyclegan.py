@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from sklearn.neighbors import NearestNeighbors
 
-from aigc_course import cyclegan, optim
+from aigc_course import cyclegan, data, gan, metrics, optim
 from aigc_course.plumbing import rooms
 
 recipe = rooms.recipe("cyclegan")
@@ -281,3 +281,56 @@ def test_with_the_cycle_alone_the_way_back_is_learnt():
     grey = [0.3 * glyphs(16, seed=seed).sign() for seed in (0, 3)]
     errors = list(recipe.fit(model, average, judge, settings, *grey))
     assert errors[-1] < 0.5 * errors[0]
+
+
+def test_a_further_loss_is_lowered_too():
+    """An identity loss alone: what is in its typeface already is kept more nearly than by the untrained network."""
+    settings = replace(recipe.PAGE, channels=8, n_blocks=1, n_steps=60, batch_size=8, cycle=0.0)
+    torch.manual_seed(0)
+    model, average, judge = recipe.build(settings)
+    changes = []
+
+    def identity(real, of):
+        changes.append((model(real, of) - real).abs().mean())
+        return 1e4 * changes[-1]
+
+    grey = [0.3 * glyphs(16, seed=seed).sign() for seed in (0, 3)]
+    list(recipe.fit(model, average, judge, settings, *grey, besides=identity))
+    assert len(changes) == 60 and changes[-1] < 0.7 * changes[0]
+
+
+# --- the study -----------------------------------------------------------------------------------------------
+
+
+def test_the_study_has_a_row_for_each_task_variant_and_seed(monkeypatch):
+    monkeypatch.setenv("AIGC_STANDIN", "1")
+    study = rooms.module("08_cyclegan", "study")
+    for name, value in study.SHORT.items():
+        monkeypatch.setattr(study, name, value)
+    rows = study.run([0, 1])["rows"]
+    variants = ("as it is", "moved and scaled", "scaled and softer", *study.WEIGHTS, "given pairs")
+    wanted = [(seed, task, variant) for seed in (0, 1) for task in study.TASKS for variant in variants]
+    assert [(row["seed"], row["task"], row["variant"]) for row in rows] == wanted
+    assert all(0 < row["error"] < 1 and 0 <= row["retrieval"] <= 1 for row in rows)
+
+
+def test_the_study_judges_characters_that_training_does_not_see_and_the_page_does_not_test(monkeypatch):
+    monkeypatch.setenv("AIGC_STANDIN", "1")
+    study, seen, truths = rooms.module("08_cyclegan", "study"), [], []
+    untrained = cyclegan.Translator()
+    monkeypatch.setattr(study, "TASKS", {"hei to kai": ("hei", "kai")})
+    monkeypatch.setattr(study, "unpaired", lambda recipe, x, y, *rest: seen.extend([x, y]) or untrained)
+    monkeypatch.setattr(study, "paired", lambda recipe, x, y, seed: seen.append(y) or untrained)
+    monkeypatch.setattr(cyclegan, "score", lambda guess, truth: truths.append(truth) or (0.5, 0.5))
+    study.run([0])
+    kai = data.hanzi("kai", device="cpu").images
+
+    def which(x):
+        distance, rows = metrics.nearest(x, kai)
+        assert distance.max() < 0.05
+        return set(rows[:, 0].tolist())
+
+    in_hei, in_kai, held_out = (set(part.tolist()) for part in recipe.halves(len(kai)))
+    judged, given = which(truths[0]), which(gan.to_grey(seen[-1]))
+    assert len(judged) == study.N_JUDGED and judged | given == in_hei and not judged & (given | in_kai | held_out)
+    assert which(gan.to_grey(seen[1])) == in_kai
