@@ -116,8 +116,9 @@ def main() -> None:
     hei, kai = (gan.to_tanh(data.hanzi(name, device=str(run.device)).images) for name in ("hei", "kai"))
     in_hei, in_kai, held_out = halves(len(hei))
     hei = cyclegan.fitted(hei, hei[in_hei], kai[in_kai])
-    with run.device:
-        model, average, judge = build(settings)
+    model, average, judge = build(settings)
+    for net in (model, average.model, judge):
+        net.to(run.device)
     half = {"autocast": run.autocast(), "bf16": run.dtype is torch.bfloat16}
     for _ in fit(model, average, judge, settings, hei[in_hei], kai[in_kai], seed=run.seed, progress=True, **half):
         pass

@@ -91,4 +91,5 @@ def run(seeds: list[int]) -> dict[str, Any]:
             for variant, model in models.items():
                 with train.evaluating(model, autocast()), torch.no_grad():
                     judged(task, variant, seed, gan.to_grey(model(test, 1.0)), truth)
-    return {"device": "cpu, 1 thread" if torch.get_num_threads() == 1 else "cpu, 2 threads", "rows": rows}
+    n = torch.get_num_threads()
+    return {"device": f"cpu, {n} thread{'s' * (n > 1)}", "rows": rows}

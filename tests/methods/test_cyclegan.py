@@ -283,6 +283,35 @@ def test_with_the_cycle_alone_the_way_back_is_learnt():
     assert errors[-1] < 0.5 * errors[0]
 
 
+def stripes(n, dim, seed=0):
+    """Typefaces of strokes in one direction alone: 2 for rows, 3 for columns."""
+    lines = seeded(n, 1, *((32, 1) if dim == 2 else (1, 32)), seed=seed).sign()
+    return 0.5 * lines.expand(n, 1, 32, 32)
+
+
+def test_the_discriminator_learns_what_is_real_and_the_translator_to_please_it():
+    settings = replace(recipe.PAGE, channels=8, n_blocks=1, n_steps=60, batch_size=8)
+    x, y = stripes(16, 2), stripes(16, 3, seed=3)
+
+    def logits(judge, glyphs, of):
+        return sum(part.mean().item() for part in judge(glyphs, torch.full((len(glyphs),), of)))
+
+    torch.manual_seed(0)
+    model, average, judge = recipe.build(settings)
+    list(recipe.fit(model, average, judge, settings, x, y))
+    with torch.no_grad():
+        assert (
+            logits(judge, y, KAI) > logits(judge, x, KAI) + 0.5 and logits(judge, x, HEI) > logits(judge, y, HEI) + 0.5
+        )
+    torch.manual_seed(0)
+    model, average, judge = recipe.build(settings)
+    with torch.no_grad():
+        before = logits(judge, model(x, KAI), KAI) + logits(judge, model(y, HEI), HEI)
+    list(recipe.fit(model, average, judge, replace(settings, faster=0.0, cycle=0.0), x, y))
+    with torch.no_grad():  # before a judge that learns nothing
+        assert logits(judge, model(x, KAI), KAI) + logits(judge, model(y, HEI), HEI) > before + 0.05
+
+
 def test_a_further_loss_is_lowered_too():
     """An identity loss alone: what is in its typeface already is kept more nearly than by the untrained network."""
     settings = replace(recipe.PAGE, channels=8, n_blocks=1, n_steps=60, batch_size=8, cycle=0.0)
