@@ -17,6 +17,7 @@ from aigc_course.plumbing import rooms
 REPO = Path(__file__).resolve().parents[2]
 PAGES = {"vae": "03_vae", "dcgan": "05_dcgan", "gpt": "11_gpt", "diffusion": "09_diffusion", "cyclegan": "08_cyclegan"}
 PAGES["contrast"] = "02_representations"
+PAGES["words"] = "02b_words"
 pytestmark = pytest.mark.slow
 
 
@@ -172,6 +173,24 @@ def test_the_rival_of_page_02_is_that_of_the_recipe():
         pass
     assert all(torch.equal(value, theirs[name]) for name, value in average.model.state_dict().items())
     assert lesson("02_representations", "n_rival") == recipe.RIVAL.n_steps
+
+
+def test_page_02b_trains_the_recipe():
+    recipe, run = rooms.recipe("words"), runtime.setup(0)
+    counts = torch.arange(400.0).sin().abs().mul(9).round().view(20, 20)
+    settings = replace(recipe.PAGE, n_steps=8, batch_size=6)
+    page = names("02b_words", "small-loss", "skip-code", "skip-fit")
+    for name in ("dim", "k", "alpha", "penalty", "window", "at_least"):
+        assert page[name] == getattr(settings, name)
+    page["n_steps"] = settings.n_steps
+    ours = page["skip_gram"](counts, page["penalty"], batch_size=settings.batch_size)
+    torch.manual_seed(run.seed)
+    model = recipe.build(settings, counts)
+    for _ in recipe.fit(model, settings, counts, seed=run.seed):
+        pass
+    for theirs, weights in zip(ours.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(theirs, weights, rtol=1e-4, atol=1e-5)
+    assert page["skip_gram"].__defaults__ == (settings.dim, settings.lr, recipe.PAGE.batch_size)
 
 
 def test_page_11_trains_the_recipe():
