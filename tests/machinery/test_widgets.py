@@ -112,7 +112,8 @@ def test_a_control_that_cannot_be_moved_is_refused(spec, shown):
 
 def test_a_page_without_an_explorer_is_named():
     with pytest.raises(
-        ValueError, match="the page '99_none' has no explorer of its own; 02_representations, 02b_words, 03_vae, .* have one"
+        ValueError,
+        match="the page '99_none' has no explorer of its own; 02_representations, 02b_words, 03_vae, .* have one",
     ):
         widgets.of("99_none")
 
