@@ -50,7 +50,7 @@ def answer_2(truth):
             (ln(8) - 5, ln(8) / 5, ln(8) / ln(5)),
         "this is without a logarithm.": (1.6, 8.0, 40.0, 0.2, 8 - ln(5), 3.0),
         "this is to base 2 or 10; nats take the natural logarithm.":
-            (math.log2(1.6), math.log10(1.6), 3 - ln(5), math.log10(8), math.log2(8) - 5),
+            (math.log2(1.6), math.log10(1.6), 3 - ln(5), math.log10(8) - ln(5), math.log10(8), math.log2(8) - 5),
         "chance is P(w) times P(c), both as shares of the 1,000 pairs: here one of them, or the 1,000, is left out.":
             (ln(8 / 20) - ln(5), ln(8 / 50) - ln(5), ln(8 / 1000) - ln(5), ln(8 / 20), ln(8 / 50), ln(8 / 1000),
              ln(0.16 / 20) - ln(5)),
@@ -98,7 +98,7 @@ def shifted_ppmi(truth):
     cases = [
         (table(3, 4, seed=1), 1.0, 0.75),
         (table(4, 3, seed=2), 0.5, 0.5),
-        (table(5, 5, seed=3), 0.3, 0.75),
+        (table(5, 5, seed=3), 0.01, 0.75),
         (table(2, 6, seed=4), 0.6, 1.0),
         (torch.eye(6) * 4 + 1, 2.0, 0.5),
     ]
@@ -112,6 +112,8 @@ def shifted_ppmi(truth):
         "k is taken off before values below 0 are cut, not after.": (
             lambda n, k, a: made(n, 1, a) - math.log(k),
             lambda n, k, a: (made(n, 1, a) - math.log(k)).clamp(min=0),
+            lambda n, k, a: torch.where(made(n, 1, a, cut=False) > 0, made(n, k, a, cut=False), 0.0),
+            lambda n, k, a: torch.where(made(n, 1, a, cut=False) > 0, made(n, k, a), 0.0),
         ),
         "values below 0, and −∞ of what never occurs, are set to 0; here some are left.": (
             lambda n, k, a: made(n, k, a, cut=False),
@@ -124,6 +126,7 @@ def shifted_ppmi(truth):
         "only the contexts are smoothed: not the words, and not the pairs.": (
             lambda n, k, a: made(n, k, 1.0, rows=lambda P: (r := P.sum(1, keepdim=True) ** a) / r.sum()),
             lambda n, k, a: made(n, k, a, rows=lambda P: (r := P.sum(1, keepdim=True) ** a) / r.sum()),
+            lambda n, k, a: made(n, k, 1.0, cols=lambda n: (n**a).sum(0)),
             lambda n, k, a: made(n**a, k, 1.0), lambda n, k, a: made(n**a, k, a),
         ),
         "after the power the contexts' shares must sum to 1 again: divide by their sum.": (
@@ -193,6 +196,7 @@ def drawn_loss(truth):
         "the mean goes over the pairs; here they are added up, or each has its own.": (
             lambda w, c, n: -(ls(real(w, c)) + ls(-drawn(w, n)).sum(1)).sum(),
             lambda w, c, n: -(ls(real(w, c)) + ls(-drawn(w, n)).sum(1)),
+            lambda w, c, n: -(ls(real(w, c)).mean() + ls(-drawn(w, n)).sum()),
         ),
         "both parts belong to the loss: real pairs and negatives.": (
             lambda w, c, n: -ls(real(w, c)).mean(), lambda w, c, n: -ls(-drawn(w, n)).sum(1).mean(),
@@ -200,6 +204,11 @@ def drawn_loss(truth):
         "the logarithm, or the sigmoid, is missing.": (
             lambda w, c, n: -(real(w, c).sigmoid() + (-drawn(w, n)).sigmoid().sum(1)).mean(),
             lambda w, c, n: -(real(w, c) - drawn(w, n).sum(1)).mean(),
+        ),
+        "each negative has a product, and a sigmoid, of its own: first these, then the sum.": (
+            lambda w, c, n: -(ls(real(w, c)) + ls(-drawn(w, n).sum(1))).mean(),
+            lambda w, c, n: -(ls(real(w, c)) + ls(-drawn(w, n).mean(1))).mean(),
+            lambda w, c, n: -(ls(real(w, c)) + n.shape[1] * ls(-drawn(w, n).mean(1))).mean(),
         ),
         "each negative goes with w, not with c.": (
             lambda w, c, n: -(ls(real(w, c)) + ls(-drawn(c, n)).sum(1)).mean(),
@@ -243,6 +252,36 @@ def company(truth):
                     counts[a, b] += weight(d)
         return counts
 
+    def wrapped(ids, V, window):
+        counts, L = torch.zeros(V, V), ids.tolist()
+        for i, a in enumerate(L):
+            for d in range(1, window + 1):
+                counts[a, L[(i + d) % len(L)]] += 1
+                counts[a, L[i - d if abs(i - d) <= len(L) else (i - d) % len(L)]] += 1
+        return counts
+
+    def below(ids, V, window):
+        counts, L = torch.zeros(V, V), ids.tolist()
+        for i, a in enumerate(L):
+            for j in range(i - window, min(len(L), i + window + 1)):
+                if j != i and j >= -len(L):
+                    counts[a, L[j]] += 1
+        return counts
+
+    def sliced(ids, V, window, same):
+        counts, L = torch.zeros(V, V), ids.tolist()
+        for i, a in enumerate(L):
+            for b in L[i - window : i] + L[i + 1 : i + 1 + window] if same else L[i - window : i + window + 1]:
+                counts[a, b] += same or a != b
+        return counts
+
+    def assigned(ids, V, window):
+        counts = torch.zeros(V, V)
+        for d in range(1, window + 1):
+            counts[ids[:-d], ids[d:]] += 1
+            counts[ids[d:], ids[:-d]] += 1
+        return counts
+
     def ids(*places):
         return torch.tensor(places, device="cpu")
 
@@ -260,6 +299,12 @@ def company(truth):
         ),
         "a word is not its own company where it stands: distance 0 does not count.":
             lambda i, V, w: made(i, V, w, first=0),
+        "the text ends at both ends: a place below 0 or behind the last is nobody's, not the other end's.": (
+            wrapped, lambda i, V, w: sliced(i, V, w, 0), lambda i, V, w: sliced(i, V, w, 1),
+            below,
+        ),
+        "repeats get lost where `table[a, b] += 1` has tensors of places: loop, or `index_put_` with `accumulate`.":
+            assigned,
         "another occurrence of a word counts, too: the diagonal is not 0.":
             lambda i, V, w: made(i, V, w, keep=lambda a, b: a != b),
         "all distances from 1 up to and with `window` count: not one fewer, one more, or the last alone.": (
@@ -274,6 +319,7 @@ def company(truth):
         ),
         "a pair counts once in each direction; here twice, also on the diagonal alone.": (
             lambda i, V, w: 2 * made(i, V, w), lambda i, V, w: made(i, V, w) + made(i, V, w).diag().diag(),
+            lambda i, V, w: made(i, V, w) - made(i, V, w).diag().diag() / 2,
         ),
         "counts are asked for, not shares.": (
             lambda i, V, w: made(i, V, w) / made(i, V, w).sum(),
