@@ -38,7 +38,7 @@ def cooccurrence(texts: Texts, place: Mapping[str, int], window: int) -> Tensor:
     if window < 1:
         raise ValueError(f"window is {window}; it is at least 1")
     V, gap = len(place), [-1] * window
-    ids = torch.tensor([i for text in texts for i in [*(place.get(word, -1) for word in text), *gap]])
+    ids = torch.tensor([i for text in texts for i in [*(place.get(word, -1) for word in text), *gap]], dtype=torch.long)
     counts = torch.zeros(V * V, dtype=torch.float64)
     for distance in range(1, window + 1):
         left, right = ids[:-distance], ids[distance:]
@@ -71,7 +71,7 @@ def ppmi(counts: Tensor, alpha: float = 1.0, k: float = 1.0) -> Tensor:
     return (pmi(counts, alpha) - torch.tensor(k).log()).clamp(min=0)
 
 
-def factors(matrix: Tensor, dim: int, power: float = 0.5) -> Tensor:
+def factors(matrix: Tensor, dim: int, power: float = 1.0) -> Tensor:
     """(V, dim): the left singular vectors of the largest singular values, times these to a power.
 
     With the power 1 their products are those of the best approximation's rows. Source: Levy & Goldberg (2014), 3.3.
@@ -80,17 +80,17 @@ def factors(matrix: Tensor, dim: int, power: float = 0.5) -> Tensor:
     return U[:, :dim] * S[:dim] ** power
 
 
-def sgns_loss(scores: Tensor, counts: Tensor, k: float, alpha: float = 0.75) -> Tensor:
+def sgns_loss(scores: Tensor, counts: Tensor, k: float, alpha: float = 1.0) -> Tensor:
     """What skip-gram with k negatives a pair loses on average, in nats a pair, exactly: no draws.
 
-    scores: (V, C), each w · c; counts: (V, C) of pairs. Source: Levy & Goldberg (2014), equation 4.
+    scores: (V, C), each w · c; counts: (V, C) of pairs. Source: Levy & Goldberg (2014), section 3.1.
     """
     seen = counts / counts.sum()
     drawn = k * seen.sum(dim=1, keepdim=True) * noise(counts, alpha)
     return -(seen * F.logsigmoid(scores) + drawn * F.logsigmoid(-scores)).sum()
 
 
-def least_loss(counts: Tensor, k: float, alpha: float = 0.75) -> Tensor:
+def least_loss(counts: Tensor, k: float, alpha: float = 1.0) -> Tensor:
     """The least that `sgns_loss` can be: with w · c = PMI - log k for all pairs, which are then told apart by Bayes."""
     seen = counts / counts.sum()
     drawn = k * seen.sum(dim=1, keepdim=True) * noise(counts, alpha)

@@ -140,7 +140,7 @@ WRONG = {
         (lambda w, c, n: -(F.logsigmoid((w * c).sum(1)) + F.logsigmoid(-(w[:, None] * n).sum(2)).mean(1)).mean(),
          "not averaged"),
         (lambda w, c, n: loss_softplus(w, c, n) * len(w), "added up"),
-        (lambda w, c, n: F.softplus(-(w * c).sum(1)).mean(), "both parts"),
+        (lambda w, c, n: F.softplus(-(w * c).sum(1)).mean(), "both belong"),
         (lambda w, c, n: -loss_softplus(w, c, n), "the sign is turned"),
         (lambda w, c, n: F.softplus(-(w * c).sum(1)).mean() + F.softplus((c[:, None] * n).sum(2)).sum(1).mean(),
          "not with c"),

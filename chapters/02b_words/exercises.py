@@ -181,7 +181,7 @@ def drawn_loss(truth):
 
     huge = (torch.tensor([[40.0, 0.0]]), torch.tensor([[-25.0, 1.0]]), torch.tensor([[[25.0, 0.0], [1.0, 1.0]]]))
     cases = [case(4, 5, 3, 1), case(3, 2, 6, 11, 0.7), case(2, 3, 4, 21), case(5, 1, 2, 31), case(1, 4, 3, 41)]
-    stable = "products may be large: ln of a sigmoid that has become 0 is −∞; `F.logsigmoid` is finite."
+    stable = "dot products may be large: ln of a sigmoid that has become 0 is −∞; `F.logsigmoid` is right there, too."
     mistakes = {
         "negatives are drawn pairs: the logit counts against them, so its sign is turned inside the sigmoid.": (
             lambda w, c, n: -(ls(real(w, c)) + ls(drawn(w, n)).sum(1)).mean(),
@@ -198,10 +198,8 @@ def drawn_loss(truth):
             lambda w, c, n: -(ls(real(w, c)) + ls(-drawn(w, n)).sum(1)),
             lambda w, c, n: -(ls(real(w, c)).mean() + ls(-drawn(w, n)).sum()),
         ),
-        "both parts belong to the loss: real pairs and negatives.": (
+        "real pairs and negatives both belong to the loss, each with the logarithm of a sigmoid.": (
             lambda w, c, n: -ls(real(w, c)).mean(), lambda w, c, n: -ls(-drawn(w, n)).sum(1).mean(),
-        ),
-        "the logarithm, or the sigmoid, is missing.": (
             lambda w, c, n: -(real(w, c).sigmoid() + (-drawn(w, n)).sigmoid().sum(1)).mean(),
             lambda w, c, n: -(real(w, c) - drawn(w, n).sum(1)).mean(),
         ),
@@ -303,27 +301,25 @@ def company(truth):
             wrapped, lambda i, V, w: sliced(i, V, w, 0), lambda i, V, w: sliced(i, V, w, 1),
             below,
         ),
-        "repeats get lost where `table[a, b] += 1` has tensors of places: loop, or `index_put_` with `accumulate`.":
-            assigned,
         "another occurrence of a word counts, too: the diagonal is not 0.":
             lambda i, V, w: made(i, V, w, keep=lambda a, b: a != b),
         "all distances from 1 up to and with `window` count: not one fewer, one more, or the last alone.": (
             lambda i, V, w: made(i, V, w, beyond=-1), lambda i, V, w: made(i, V, w, beyond=1),
             lambda i, V, w: made(i, V, w, first=w), lambda i, V, w: made(i, V, 1), lambda i, V, w: made(i, V, 99),
         ),
-        "each meeting counts: a pair that met twice has 2, not 1.":
-            lambda i, V, w: made(i, V, w).clamp(max=1),
-        "near and far within the window count alike, 1 each.": (
+        "each meeting counts: a pair that met twice has 2, not 1. (Where a and b are tensors of places, `table[a, b] +="
+        " 1` loses repeats: loop, or `index_put_` with `accumulate`.)": (
+            lambda i, V, w: made(i, V, w).clamp(max=1), assigned,
+        ),
+        "counts are asked for, near and far within the window alike, 1 each: no weights, no shares.": (
             lambda i, V, w: made(i, V, w, weight=lambda d: 1 / d),
             lambda i, V, w: made(i, V, w, weight=lambda d: (w + 1 - d) / w),
-        ),
-        "a pair counts once in each direction; here twice, also on the diagonal alone.": (
-            lambda i, V, w: 2 * made(i, V, w), lambda i, V, w: made(i, V, w) + made(i, V, w).diag().diag(),
-            lambda i, V, w: made(i, V, w) - made(i, V, w).diag().diag() / 2,
-        ),
-        "counts are asked for, not shares.": (
             lambda i, V, w: made(i, V, w) / made(i, V, w).sum(),
             lambda i, V, w: made(i, V, w) / made(i, V, w).sum(1, keepdim=True).clamp(min=1),
+        ),
+        "a pair counts once in each direction; here twice, or half, also on the diagonal alone.": (
+            lambda i, V, w: 2 * made(i, V, w), lambda i, V, w: made(i, V, w) + made(i, V, w).diag().diag(),
+            lambda i, V, w: made(i, V, w) - made(i, V, w).diag().diag() / 2,
         ),
     }  # fmt: skip
     return tasks.Function(cases, mistakes)

@@ -19,6 +19,7 @@ from aigc_course.plumbing import rooms
 
 recipe = rooms.recipe("words")
 FOUR = torch.tensor([[4, 6, 2, 1], [6, 4, 1, 2], [2, 1, 12, 9], [1, 2, 9, 16.0]])
+UNLIKE = torch.tensor([[4, 6, 0], [1, 4, 0], [7, 1, 0], [1, 2, 0.0]])  # words in rows; a context that never occurs
 TOY = [["the", "cat", "sat", "on", "the", "mat"], ["the", "dog", "sat"], [], ["cat"]]
 
 
@@ -106,6 +107,27 @@ def test_the_loss_is_that_of_a_classifier_of_weighted_pairs():
     p = scores.double().sigmoid().flatten().repeat(2).numpy()
     expected = (1 + k) * log_loss([1] * 16 + [0] * 16, p, sample_weight=weights)
     assert words.sgns_loss(scores, FOUR, k, alpha).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_words_are_in_rows_and_contexts_in_columns():
+    """Four words, three contexts: noise is drawn by the contexts' counts, and the last one is never met nor drawn."""
+    seen = (UNLIKE / UNLIKE.sum()).double()
+    rows, columns = seen.sum(1).tolist(), seen.sum(0).tolist()
+    best, loss = {}, 0.0
+    for i in range(4):
+        for j in range(2):
+            real, drawn = seen[i, j].item(), 3 * rows[i] * columns[j]
+            best[i, j] = math.log(real / drawn) if real else -math.inf
+            loss -= real * math.log(real / (real + drawn)) + drawn * math.log(drawn / (real + drawn))
+    assert words.least_loss(UNLIKE, 3).item() == pytest.approx(loss, abs=1e-6)
+    scores = torch.tensor([[best[i, 0], best[i, 1], 0.7] for i in range(4)])
+    assert words.sgns_loss(scores, UNLIKE, 3).item() == pytest.approx(loss, abs=1e-6)
+    shuffled = UNLIKE[[1, 0, 3, 2]]
+    torch.testing.assert_close(words.pmi(shuffled), words.pmi(UNLIKE)[[1, 0, 3, 2]])
+
+
+def test_a_corpus_of_nothing_has_no_company():
+    assert words.cooccurrence([], {"a": 0}, 2).tolist() == [[0.0]]
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])
