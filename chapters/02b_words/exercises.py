@@ -307,8 +307,8 @@ def company(truth):
             lambda i, V, w: made(i, V, w, beyond=-1), lambda i, V, w: made(i, V, w, beyond=1),
             lambda i, V, w: made(i, V, w, first=w), lambda i, V, w: made(i, V, 1), lambda i, V, w: made(i, V, 99),
         ),
-        "each meeting counts: a pair that met twice has 2, not 1. (Where a and b are tensors of places, `table[a, b] +="
-        " 1` loses repeats: loop, or `index_put_` with `accumulate`.)": (
+        "each meeting counts: a pair that met twice has 2, not 1; where a and b are tensors `table[a, b] += 1` loses some"
+        " (loop, or `index_put_` with `accumulate`).": (
             lambda i, V, w: made(i, V, w).clamp(max=1), assigned,
         ),
         "counts are asked for, near and far within the window alike, 1 each: no weights, no shares.": (
