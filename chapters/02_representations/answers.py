@@ -149,7 +149,7 @@ WRONG = {
         (lambda x, y, new, n: means_by_rows(x, y, new, n).softmax(1), "logits themselves"),
         (lambda x, y, new, n: means_by_rows(x, y, new, n).argmax(1), "it returns"),
         (lambda x, y, new, n: means_by_rows(x, y, new, n).T, "transposed|it returns"),
-        (lambda x, y, new, n: means_by_rows(x, y, x, n), "it returns|not use it"),
+        (lambda x, y, new, n: means_by_rows(x, y, x, n), "it returns|not used"),
         (lambda x, y, new, n: new @ torch.stack([x[y == k].mean(0) for k in range(n)]).T, "products or cosines"),
         (lambda x, y, new, n: -torch.stack([(new - x[y == k].sum(0)).square().sum(1) for k in range(n)], 1), "neither"),
         (lambda x, y, new: x, "raises `TypeError"),
