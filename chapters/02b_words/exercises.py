@@ -307,7 +307,7 @@ def company(truth):
             lambda i, V, w: made(i, V, w, beyond=-1), lambda i, V, w: made(i, V, w, beyond=1),
             lambda i, V, w: made(i, V, w, first=w), lambda i, V, w: made(i, V, 1), lambda i, V, w: made(i, V, 99),
         ),
-        "each meeting counts: a pair that met twice has 2, not 1; with tensors `table[a, b] += 1` loses some"
+        "each meeting counts: a pair that met twice has 2, not 1; with tensors `counts[a, b] += 1` loses some"
         " (loop, or `index_put_` with `accumulate`).": (
             lambda i, V, w: made(i, V, w).clamp(max=1), assigned,
         ),
