@@ -206,7 +206,7 @@ def test_the_plain_diffusion_model_is_trained_on_its_noise(plain_diffusion, monk
 
 
 def test_the_plain_diffusion_model_is_sampled_as_diffusers_does(plain_diffusion):
-    """DDIM by the package's walk, for a model whose noise is known, against another library's scheduler."""
+    """DDIM for a model whose noise is known, against another library's levels and predictions."""
     diffusers = pytest.importorskip("diffusers")
     module, n = plain_diffusion, 10
 
