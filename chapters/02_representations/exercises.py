@@ -24,10 +24,11 @@ def answer_1(truth):
     seen = "upside down a 4 or a 7 is no digit: nobody has to be told which it is to see that."
     same = "knowing which digit it is does not help: a 0 and an 8 look the same both ways."
     none = "half a turn makes of a 4 or a 7 what is no digit at all, and that can be seen."
+    known = "who knows that it is a 6, or a 9, can say which way up it is: the belly of a 6 belongs below."
     mistakes = {
         "0 yes, 8 yes": alike, "0 yes": alike, "8 yes": alike,
         "6 yes, 9 yes": both, "6 yes": both, "9 yes": both,
-        "6 no, 9 no": "who knows that it is a 6 can say which way up it is: its belly belongs below.",
+        "6 no, 9 no": known, "6 no": known, "9 no": known,
         "4 told, 7 told": seen, "4 told": seen, "7 told": seen,
         "0 told, 8 told": same, "0 told": same, "8 told": same,
         "4 no, 7 no": none, "4 no": none, "7 no": none,

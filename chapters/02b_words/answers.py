@@ -121,6 +121,7 @@ WRONG = {
         (1.6, "without a logarithm"), (8, "without a logarithm"), (-0.47, "sign is turned"),
         (0.416, "k is inside the logarithm"), (1.292, "k is inside the logarithm"), (-2.526, "is left out"),
         (0.615, "its logit is asked for"), ("much", "one number"), (0.5, "it is smaller than 0.5"),
+        (0.471, "it is smaller than 0.471"), (0.469, "it is larger than 0.469"),
     ],
     "02b.3": [
         (lambda n, k, a: weighed(n, a).clamp(min=0), "ln k is taken off"),
@@ -135,6 +136,7 @@ WRONG = {
         (lambda n, k: n, "raises `TypeError"),
     ],
     "02b.4": [
+        (lambda w, c, n: loss_softplus(w, c, n) + 0 * (w * c).sum(1).exp().mean(), "may be large"),
         (lambda w, c, n: -(F.logsigmoid((w * c).sum(1)) + F.logsigmoid((w[:, None] * n).sum(2)).sum(1)).mean(),
          "its sign is turned"),
         (lambda w, c, n: -(F.logsigmoid((w * c).sum(1)) + F.logsigmoid(-(w[:, None] * n).sum(2)).mean(1)).mean(),

@@ -57,7 +57,7 @@ def answer_2(truth):
         "the sign is turned: the pair is met more often than by chance, and k is 5.": (-ln(1.6), -ln(8)),
         "this is the probability that such a pair is real; its logit is asked for.": (1.6 / 2.6, 8 / 13),
     }  # fmt: skip
-    return tasks.Number(0.001, mistakes, begin="Begin with how often the two would meet by chance, once in 1,000.")
+    return tasks.Number(0.0005, mistakes, begin="Begin with how often the two would meet by chance, once in 1,000.")
 
 
 @exercise(
@@ -216,7 +216,7 @@ def drawn_loss(truth):
         ),
         stable: lambda w, c, n: -(real(w, c).sigmoid().log() + (1 - drawn(w, n).sigmoid()).log().sum(1)).mean(),
     }  # fmt: skip
-    return tasks.Function(cases, mistakes, edges={stable: [huge]})
+    return tasks.Function(cases, mistakes, edges={stable: [huge, (-huge[0], *huge[1:])]})
 
 
 @exercise(
@@ -250,28 +250,20 @@ def company(truth):
                     counts[a, b] += weight(d)
         return counts
 
-    def wrapped(ids, V, window):
-        counts, L = torch.zeros(V, V), ids.tolist()
-        for i, a in enumerate(L):
-            for d in range(1, window + 1):
-                counts[a, L[(i + d) % len(L)]] += 1
-                counts[a, L[i - d if abs(i - d) <= len(L) else (i - d) % len(L)]] += 1
-        return counts
+    def taken(places):
+        """For the i-th of T, the words at places(i, window, T), whatever these are."""
 
-    def below(ids, V, window):
-        counts, L = torch.zeros(V, V), ids.tolist()
-        for i, a in enumerate(L):
-            for j in range(i - window, min(len(L), i + window + 1)):
-                if j != i and j >= -len(L):
-                    counts[a, L[j]] += 1
-        return counts
+        def wrong(ids, V, window):
+            counts = torch.zeros(V, V)
+            for i in range(len(ids)):
+                for j in places(i, window, len(ids)):
+                    counts[ids[i], ids[j]] += 1
+            return counts
 
-    def sliced(ids, V, window, same):
-        counts, L = torch.zeros(V, V), ids.tolist()
-        for i, a in enumerate(L):
-            for b in L[i - window : i] + L[i + 1 : i + 1 + window] if same else L[i - window : i + window + 1]:
-                counts[a, b] += same or a != b
-        return counts
+        return wrong
+
+    def beside(i, w):
+        return [*range(i - w, i), *range(i + 1, i + w + 1)]
 
     def assigned(ids, V, window):
         counts = torch.zeros(V, V)
@@ -298,8 +290,10 @@ def company(truth):
         "a word is not its own company where it stands: distance 0 does not count.":
             lambda i, V, w: made(i, V, w, first=0),
         "the text ends at both ends: a place below 0 or behind the last is nobody's, not the other end's.": (
-            wrapped, lambda i, V, w: sliced(i, V, w, 0), lambda i, V, w: sliced(i, V, w, 1),
-            below,
+            taken(lambda i, w, T: [j % T for j in beside(i, w)]),
+            taken(lambda i, w, T: [j for j in beside(i, w) if -T <= j < T]),
+            taken(lambda i, w, T: [*range(T)[i - w : i], *range(T)[i + 1 : i + 1 + w]]),
+            lambda i, V, w: (n := taken(lambda i, w, T: range(T)[i - w : i + w + 1])(i, V, w)) - n.diag().diag(),
         ),
         "another occurrence of a word counts, too: the diagonal is not 0.":
             lambda i, V, w: made(i, V, w, keep=lambda a, b: a != b),
