@@ -6,6 +6,7 @@ Sources: Levy & Goldberg (2014), NeurIPS, "Neural Word Embedding as Implicit Mat
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections import Counter
@@ -44,8 +45,7 @@ def cooccurrence(texts: Texts, place: Mapping[str, int], window: int) -> Tensor:
         left, right = ids[:-distance], ids[distance:]
         both = (left >= 0) & (right >= 0)
         counts += torch.bincount(left[both] * V + right[both], minlength=V * V)
-    counts = counts.view(V, V)
-    return (counts + counts.T).float()
+    return (counts.view(V, V) + counts.view(V, V).T).float()
 
 
 def noise(counts: Tensor, alpha: float = 1.0) -> Tensor:
@@ -68,7 +68,7 @@ def pmi(counts: Tensor, alpha: float = 1.0) -> Tensor:
 
 def ppmi(counts: Tensor, alpha: float = 1.0, k: float = 1.0) -> Tensor:
     """(V, V): `pmi` less log k, and 0 where that is negative."""
-    return (pmi(counts, alpha) - torch.tensor(k).log()).clamp(min=0)
+    return (pmi(counts, alpha) - math.log(k)).clamp(min=0)
 
 
 def factors(matrix: Tensor, dim: int, power: float = 1.0) -> Tensor:
@@ -80,20 +80,24 @@ def factors(matrix: Tensor, dim: int, power: float = 1.0) -> Tensor:
     return U[:, :dim] * S[:dim] ** power
 
 
+def real_and_drawn(counts: Tensor, k: float, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
+    """How often each pair (V, C) is one from the text, and how often one of its k drawn ones, for each real pair."""
+    seen = counts / counts.sum()
+    return seen, k * seen.sum(dim=1, keepdim=True) * noise(counts, alpha)
+
+
 def sgns_loss(scores: Tensor, counts: Tensor, k: float, alpha: float = 1.0) -> Tensor:
     """What skip-gram with k negatives a pair loses on average, in nats a pair, exactly: no draws.
 
     scores: (V, C), each w · c; counts: (V, C) of pairs. Source: Levy & Goldberg (2014), section 3.1.
     """
-    seen = counts / counts.sum()
-    drawn = k * seen.sum(dim=1, keepdim=True) * noise(counts, alpha)
+    seen, drawn = real_and_drawn(counts, k, alpha)
     return -(seen * F.logsigmoid(scores) + drawn * F.logsigmoid(-scores)).sum()
 
 
 def least_loss(counts: Tensor, k: float, alpha: float = 1.0) -> Tensor:
     """The least that `sgns_loss` can be: with w · c = PMI - log k for all pairs, which are then told apart by Bayes."""
-    seen = counts / counts.sum()
-    drawn = k * seen.sum(dim=1, keepdim=True) * noise(counts, alpha)
+    seen, drawn = real_and_drawn(counts, k, alpha)
     both = seen + drawn
     return -(torch.special.xlogy(seen, seen / both) + torch.special.xlogy(drawn, drawn / both)).nansum()
 
@@ -124,10 +128,7 @@ def nearest(vectors: Tensor) -> Tensor:
 
 
 def exchange(text: Sequence[str], near: Mapping[str, Sequence[str]], rate: float, rng: random.Random) -> list[str]:
-    """The text with a share of its words each exchanged for one of those near it; words without any stay.
-
-    Source: Wang & Yang (2015), EMNLP, with neighbours by word2vec; Wei & Zou (2019) take them from WordNet.
-    """
+    """The text, a share of its words each exchanged for one near it. Source: Wang & Yang (2015), EMNLP, by word2vec."""
     return [rng.choice(near[word]) if word in near and rng.random() < rate else word for word in text]
 
 

@@ -49,7 +49,7 @@ def archive(x: np.ndarray) -> bytes:
     """A file .npz of one array, x, whose bytes depend on nothing but it (and the version of zlib)."""
     array, made, entry = io.BytesIO(), io.BytesIO(), zipfile.ZipInfo("x.npy")  # of 1980
     np.save(array, x)
-    entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+    entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
     with zipfile.ZipFile(made, "w") as file:
         file.writestr(entry, array.getvalue())
     return made.getvalue()

@@ -32,7 +32,7 @@ if sys.argv.pop() == "fp32":  # this processor would imitate bfloat16, a hundred
     torch.autocast = lambda *args, **kwargs: contextlib.nullcontext()
 ticks = itertools.count()  # what trains for a time shall train for so many looks at the clock
 study.time = types.SimpleNamespace(**dict.fromkeys(("perf_counter", "process_time"), lambda: next(ticks) / 4))
-short = json.loads(short, object_hook=lambda pairs: {int(k) if k.isdigit() else k: v for k, v in pairs.items()})
+short = json.loads(short, object_hook=lambda pairs: {int(k) if k.isdecimal() else k: v for k, v in pairs.items()})
 for name, value in short.items():  # N_STEPS: a constant; fit.n_steps: what a function takes where it is not told
     of, _, argument = name.rpartition(".")
     if of:

@@ -1,10 +1,10 @@
 """What only the page of shop copy shows: a product's text by form, a text of one's own, and what each rule says."""
 
-import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from aigc_course import widgets
+from aigc_course.plumbing.console import escaped
 
 RULES = {
     "number": "a number that the product has not", "word": "a forbidden word", "borrowed": "another product's",
@@ -31,16 +31,18 @@ def picker(
         texts = {"by form": fill(chosen, None if form == "hash" else int(form) - 1)}
         texts |= {"yours": own_text} if own_text.strip() else {}
         facts = "；".join(f"{key}：{value}" for key, value in chosen["attributes_zh"].items())
-        parts = [f"<p><b>{_safe(chosen['name_zh'])}</b>，{chosen['price']:g} 欧元：{_safe(facts)}</p>"]
+        parts = [f"<p><b>{escaped(chosen['name_zh'])}</b>，{chosen['price']:g} 欧元：{escaped(facts)}</p>"]
         for who, copy in texts.items():
             found = faults(chosen, copy, must, length)
             verdict = "refused" if found else "may go out"
             rows = "".join(
                 f"<tr><td>{rule}</td><td style='text-align:left'>"
-                f"{_safe(f'{why}: {_said(found[rule])}') if rule in found else 'keeps it'}</td></tr>"
+                f"{escaped(f'{why}: {_said(found[rule])}') if rule in found else 'keeps it'}</td></tr>"
                 for rule, why in RULES.items()
             )
-            parts.append(f"<p>{who}, {len(copy)} characters, <b>{verdict}</b>: {_safe(copy)}</p><table>{rows}</table>")
+            parts.append(
+                f"<p>{who}, {len(copy)} characters, <b>{verdict}</b>: {escaped(copy)}</p><table>{rows}</table>"
+            )
         return "".join(parts)
 
     alt = "Facts of a product, its text by form and one of your own, and what each of six rules says of both."
@@ -48,11 +50,6 @@ def picker(
         draw, alt=alt, product=list(by_name), form=["hash", *map(str, range(1, n_forms + 1))],
         place=[*PLACES, "form"], length=(40, 160, 120, 10), own_text="质保 6 年，最佳之选",
     )  # fmt: skip
-
-
-def _safe(text: str) -> str:
-    """As HTML; a dollar in it begins no formula."""
-    return html.escape(text).replace("$", "<span>$</span>")
 
 
 def _said(what: Any) -> str:

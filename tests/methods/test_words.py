@@ -211,3 +211,73 @@ def test_changes_of_a_text():
     swapped = words.swap(text, 0.1, rng)
     assert sorted(swapped) == sorted(text) and 100 < sum(a != b for a, b in zip(swapped, text, strict=True)) <= 200
     assert text == list("abcdefghij") * 100
+
+
+def test_pmi_of_a_rare_pair_in_a_large_corpus_is_not_cut():
+    found = words.pmi(torch.tensor([[1e6, 0], [0, 1.0]]))
+    assert found[1, 1].item() == pytest.approx(math.log(1e6 + 1))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2, 2)])
+def test_pmi_is_of_a_matrix(shape):
+    with pytest.raises(ValueError, match="counts are a matrix"):
+        words.pmi(torch.ones(shape))
+
+
+def test_a_power_weighs_the_factors_directions():
+    matrix = torch.diag(torch.tensor([9.0, 4.0, 1.0]))
+    for power, expected in ((0.0, [1.0, 1.0]), (0.5, [3.0, 2.0]), (1.0, [9.0, 4.0])):
+        torch.testing.assert_close(words.factors(matrix, 2, power).norm(dim=0), torch.tensor(expected))
+
+
+def test_skip_grams_words_are_in_rows_and_its_contexts_in_columns():
+    model = words.SkipGram(5, 3)
+    expected = torch.stack([model.contexts.weight @ model.words.weight[i] for i in (2, 0)])
+    torch.testing.assert_close(model(torch.tensor([2, 0])), expected)
+
+
+def test_long_vectors_are_no_nearer():
+    assert words.nearest(torch.tensor([[1.0, 0], [1, 0.1], [50, 50]]))[0].tolist() == [1, 2]
+
+
+def test_what_is_left_of_a_dropped_text_is_any_of_its_words():
+    rng = random.Random(0)
+    assert {*(words.drop(["a", "b", "c"], 1.0, rng)[0] for _ in range(50))} == {"a", "b", "c"}
+
+
+def test_a_share_of_swaps_is_rounded():
+    rng = random.Random(0)
+    assert {*("".join(words.swap("ab", 0.4, rng)) for _ in range(50))} == {"ab", "ba"}
+
+
+def test_the_penalty_shortens_all_vectors_by_a_rate_that_falls():
+    """Adam goes by the gradient's sign where it hardly changes: a whole rate, then half of it, towards 0."""
+    settings = replace(recipe.PAGE, dim=5, penalty=1e4, n_steps=2, batch_size=4, lr=1e-4)
+    torch.manual_seed(0)
+    model = recipe.build(settings, FOUR)
+    before = [p.detach().clone() for p in model.parameters()]
+    assert before[0].shape == (4, 5)
+    list(recipe.fit(model, settings, FOUR))
+    for old, new in zip(before, model.parameters(), strict=True):
+        far = old.abs() > 0.01
+        torch.testing.assert_close((old - new)[far], 1.5e-4 * old.sign()[far], atol=1e-5, rtol=0)
+
+
+def test_a_batchs_lengths_are_means():
+    """A word's mean squared length is estimated by its batch: with one word of four, its gradient is four times."""
+    settings = replace(recipe.PAGE, dim=5, penalty=1e4, n_steps=1, lr=0.0)
+    found = []
+    for size in (1, 4):
+        torch.manual_seed(0)
+        model = recipe.build(settings, FOUR)
+        list(recipe.fit(model, replace(settings, batch_size=size), FOUR))
+        found.append(model.words.weight.grad)
+    (i,) = found[0].abs().sum(1).nonzero()
+    torch.testing.assert_close(found[0][i], 4 * found[1][i], rtol=1e-3, atol=0)
+
+
+def test_each_seed_has_an_order_of_its_own():
+    settings = replace(recipe.PAGE, dim=5, penalty=0.0, n_steps=4, batch_size=1, lr=0.0)
+    torch.manual_seed(0)
+    model = recipe.build(settings, FOUR)
+    assert len({tuple(loss.item() for loss in recipe.fit(model, settings, FOUR, seed=seed)) for seed in range(5)}) > 1
